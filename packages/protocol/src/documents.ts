@@ -153,6 +153,9 @@ export const stepReceiptSchema: Schema<StepReceipt> = object({
   voucherAmount: uint(128),
 })
 
+/** `stop`: the model ended its answer; `length`: a limit did; `complete`: nothing to stream; `cancelled`: the client did. */
+export type FinishReason = 'stop' | 'length' | 'complete' | 'cancelled'
+
 /** The immutable core of a receipt. Published without openings it tells model, worker, time and rounded usage only. */
 export type ReceiptCore = {
   readonly type: 'tacit-receipt/1'
@@ -184,7 +187,7 @@ export type ReceiptCore = {
     readonly outputUnits: number
     /** Engine, build, and everything else that decides the bits. */
     readonly profile: string
-    readonly finishReason: 'stop' | 'length' | 'complete'
+    readonly finishReason: FinishReason
   }
   readonly payment: {
     /** Hiding commitment to channel and amount of the last voucher. */
@@ -219,7 +222,7 @@ export const receiptCoreSchema: Schema<ReceiptCore> = object({
     inputUnits: integer(0, 2 ** 32),
     outputUnits: integer(0, 2 ** 32),
     profile: text(512),
-    finishReason: oneOf('stop', 'length', 'complete'),
+    finishReason: oneOf('stop', 'length', 'complete', 'cancelled'),
   }),
   payment: object({ voucherCommitment: bytes32, steps: integer(1, 65_536) }),
   acceptedAt: timestamp,

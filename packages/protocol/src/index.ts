@@ -4,6 +4,7 @@ export { commitVoucher, roundUsage, sha256Hash, type VoucherOpening } from './co
 export {
   type Acceptance,
   acceptanceSchema,
+  type FinishReason,
   type InferenceRequest,
   type KemSuite,
   type Prekey,
