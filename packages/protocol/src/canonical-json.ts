@@ -7,10 +7,11 @@ export type Json = string | number | boolean | null | readonly Json[] | { readon
 
 /**
  * RFC 8785 canonical JSON (JCS).
- * @throws MalformedError for numbers that are not safe integers: their text form differs between implementations.
+ * @throws MalformedError for numbers that are not safe integers (their text form differs between implementations), for
+ * strings that are not well-formed Unicode, and for nesting deeper than 64.
  */
 export function canonicalJson(value: Json): string {
-  assertIntegers(value, 0)
+  assertCanonicalizable(value, 0)
   const text = canonicalize(value)
   if (text === undefined) throw new MalformedError('A document', 'has no JSON form')
   return text
@@ -36,10 +37,14 @@ export function parseJson(bytes: Uint8Array, what: string, maxBytes: number): un
 
 const maxDepth = 64
 
-function assertIntegers(value: Json | undefined, depth: number): void {
+function assertCanonicalizable(value: Json | undefined, depth: number): void {
+  if (typeof value === 'string' && !value.isWellFormed()) throw new MalformedError('A string in a document', 'is not well-formed Unicode')
   if (depth > maxDepth) throw new MalformedError('A document', `is nested deeper than ${maxDepth}`)
   if (typeof value === 'number' && (!Number.isSafeInteger(value) || Object.is(value, -0)))
     throw new MalformedError('A number in a document', 'is not a safe integer')
   if (typeof value !== 'object' || value === null) return
-  for (const item of Object.values(value)) assertIntegers(item as Json | undefined, depth + 1)
+  for (const [key, item] of Object.entries(value)) {
+    if (!key.isWellFormed()) throw new MalformedError('A key in a document', 'is not well-formed Unicode')
+    assertCanonicalizable(item as Json | undefined, depth + 1)
+  }
 }

@@ -95,6 +95,8 @@ export type InferenceRequest = {
   readonly maxSteps: number
   /** Seconds since 1970 after which the job is void. */
   readonly deadline: number
+  /** 32 random bytes: published receipts name the request by its id, and without them payer and price could be guessed from it. */
+  readonly salt: Bytes32
 }
 
 export const requestSchema: Schema<InferenceRequest> = object({
@@ -107,6 +109,7 @@ export const requestSchema: Schema<InferenceRequest> = object({
   inputCommitment: bytes32,
   maxSteps: integer(1, 65_536),
   deadline: timestamp,
+  salt: bytes32,
 })
 
 /** The worker binds itself to a signed request before the first paid chunk. */
@@ -172,7 +175,7 @@ export type ReceiptCore = {
     readonly privacy: Privacy
     readonly verification: Verification
     readonly streamMode: StreamMode
-    /** Hides the request (its price, payer and channel) behind its document id. */
+    /** Document id of the request; hides its price, payer and channel by the request's random salt. */
     readonly request: Bytes32
     readonly readers: readonly Address[]
     readonly deadline: number
@@ -192,6 +195,7 @@ export type ReceiptCore = {
   readonly payment: {
     /** Hiding commitment to channel and amount of the last voucher. */
     readonly voucherCommitment: Bytes32
+    /** Rounded up like the units: steps times tokens per step would otherwise tell the length of the answer. */
     readonly steps: number
   }
   readonly acceptedAt: number

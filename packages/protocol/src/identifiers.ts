@@ -1,5 +1,6 @@
 import { keccak_256 } from '@noble/hashes/sha3.js'
 import { concatBytes, type Hex, parseHex, toHex, utf8 } from './bytes.ts'
+import { MalformedError } from './errors.ts'
 import { uintToBytes32 } from './uint.ts'
 
 declare const brand: unique symbol
@@ -71,8 +72,13 @@ export type SessionBinding = {
   readonly salt: Uint8Array
 }
 
-/** keccak256("tacit/session/v1" | chainId | contract | payer | worker | salt), every part padded to 32 bytes. */
+/**
+ * keccak256("tacit/session/v1" | chainId | contract | payer | worker | salt), every part padded to 32 bytes.
+ *
+ * @throws MalformedError when the salt is not 32 bytes.
+ */
 export function deriveSessionId(binding: SessionBinding): SessionId {
+  if (binding.salt.length !== 32) throw new MalformedError('A session salt', 'must be 32 bytes')
   const parts = [
     utf8('tacit/session/v1'),
     uintToBytes32(binding.chainId),

@@ -86,6 +86,7 @@ export {
   type SignatureBackend,
   type SignatureHex,
   type Signer,
+  withRecoverableV,
 } from './signature.ts'
 export {
   documentDigest,

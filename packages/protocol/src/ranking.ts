@@ -90,8 +90,9 @@ export const recommendationSchema: Schema<Recommendation> = object({
   expiresAt: integer(0, 2 ** 40),
 })
 
-/** Whether the ranking is what the published function gives for these candidates. */
+/** Whether the ranking is what the published function gives for these candidates, each of them named once. */
 export function isRankingHonest(recommendation: Recommendation): boolean {
+  if (new Set(recommendation.ranking).size !== recommendation.ranking.length) return false
   const expected = rankCandidates(recommendation.candidates, recommendation.session).map((candidate) => candidate.worker)
   return expected.length === recommendation.ranking.length && expected.every((worker, index) => worker === recommendation.ranking[index])
 }

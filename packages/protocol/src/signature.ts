@@ -106,7 +106,11 @@ export function isSignedBy(address: Address, digest: Uint8Array, signature: stri
   }
 }
 
-/** Whether the holder of a public key that is already known signed the digest: several times cheaper than recovering it. */
+/**
+ * Whether the holder of a public key that is already known signed the digest: several times cheaper than recovering it.
+ * ECDSA verification does not look at v, so a signature whose last byte was flipped between 27 and 28 passes here and is
+ * worth nothing to `ecrecover`: whoever hands such a signature on (redeems a voucher) first takes `withRecoverableV`.
+ */
 export function isSignedByKey(
   publicKey: Uint8Array,
   digest: Uint8Array,
@@ -119,4 +123,22 @@ export function isSignedByKey(
     if (error instanceof MalformedError) return false
     throw error
   }
+}
+
+/**
+ * The signature with the v under which `ecrecover` gives `address`, or undefined when neither does.
+ * @throws MalformedError when the signature is not in canonical form.
+ */
+export function withRecoverableV(
+  address: Address,
+  digest: Uint8Array,
+  signature: string,
+  backend: SignatureBackend = nobleSignatures,
+): SignatureHex | undefined {
+  const { rs } = parseSignature(signature)
+  for (const recovery of [0, 1] as const) {
+    const publicKey = backend.recover(digest, rs, recovery)
+    if (publicKey !== undefined && addressOf(publicKey) === address) return toHex(Uint8Array.of(...rs, 27 + recovery))
+  }
+  return undefined
 }
