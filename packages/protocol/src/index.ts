@@ -1,5 +1,13 @@
 export { concatBytes, equalBytes, type Hex, parseHex, toHex, utf8 } from './bytes.ts'
 export { canonicalBytes, canonicalJson, type Json, parseJson } from './canonical-json.ts'
+export {
+  type Checkpoint,
+  checkpointSchema,
+  maxCheckpointBytes,
+  type NetworkContracts,
+  networkContractsSchema,
+  parseCheckpoint,
+} from './checkpoint.ts'
 export { commitVoucher, roundUsage, sha256Hash, type VoucherOpening } from './commitments.ts'
 export {
   type Acceptance,
@@ -20,6 +28,19 @@ export {
 } from './documents.ts'
 export { TacitError, type TacitErrorOptions } from './error.ts'
 export { MalformedError } from './errors.ts'
+export {
+  acceptanceBodySchema,
+  type AcceptanceEvidence,
+  encodeReceiptFile,
+  type Evidence,
+  evidenceSchema,
+  knownEvidenceKinds,
+  type KnownEvidenceKind,
+  maxEvidenceItems,
+  maxReceiptFileBytes,
+  type ReceiptFile,
+  receiptFileSchema,
+} from './evidence.ts'
 export {
   type Address,
   type Bytes32,
@@ -49,6 +70,15 @@ export {
   type Verification,
   verificationSchema,
 } from './levels.ts'
+export {
+  encodeOpenings,
+  maxOpenedBytes,
+  maxOpeningsBytes,
+  type Openings,
+  openingsSchema,
+  parseOpenings,
+  type StreamOpening,
+} from './openings.ts'
 export {
   type Candidate,
   candidateSchema,
