@@ -88,6 +88,17 @@ export {
   type Recommendation,
   recommendationSchema,
 } from './ranking.ts'
+export { type RegistrationEvidence, type RegistrationProof, registrationProofSchema } from './registration-proof.ts'
+export {
+  deriveStakeSlot,
+  deriveWorkerRegistryLocation,
+  deriveWorkerSlot,
+  type StakeSlot,
+  unpackStakeSlot,
+  unpackWorkerSlot,
+  type WorkerSlot,
+  type WorkerStatus,
+} from './registration-slots.ts'
 export {
   address,
   bytes32,
