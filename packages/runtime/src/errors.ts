@@ -47,7 +47,9 @@ export class EngineBusyError extends RuntimeError<'runtime.engine-busy'> {
 /** The engine's process died while it worked on this request. */
 export class EngineCrashedError extends RuntimeError<'runtime.engine-crashed'> {
   constructor(exit: string) {
-    super('runtime.engine-crashed', 'The engine crashed while it worked on this request; it is being restarted.', { details: [`Exit: ${exit}`] })
+    super('runtime.engine-crashed', 'The engine crashed while it worked on this request; it is being restarted.', {
+      details: [`Exit: ${exit}`],
+    })
   }
 }
 

@@ -21,3 +21,24 @@ export type {
   TensorSpec,
   TensorType,
 } from './engine.ts'
+export {
+  ChatTemplateError,
+  ContextExceededError,
+  DigestMismatchError,
+  EngineBusyError,
+  EngineClosedError,
+  EngineCrashedError,
+  EngineHungError,
+  EngineStartError,
+  InputMismatchError,
+  InvalidRequestError,
+  ModelChangedError,
+  ModelMalformedError,
+  ModelNotFoundError,
+  OllamaFailedError,
+  OllamaUnreachableError,
+  PlatformUnsupportedError,
+  RuntimeError,
+} from './errors.ts'
+export { type GgufHeader, type GgufParse, type GgufTensor, type GgufValue, ggufStrings, parseGgufHeader } from './gguf.ts'
+export { formatProfile, type ProfileFields } from './profile.ts'

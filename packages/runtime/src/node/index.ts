@@ -1,0 +1,1 @@
+export { type LlamaEngine, type LlamaEngineOptions, openLlamaEngine } from './llama-engine.ts'
