@@ -1,0 +1,366 @@
+// The client's side of one job, as a pure function from state and event to state and effects. It signs nothing that puts
+// more than one undelivered step at risk, and it believes nothing that the worker has not signed.
+import {
+  type Acceptance,
+  type Address,
+  type Bytes32,
+  commitVoucher,
+  documentId,
+  type Hex,
+  type InferenceRequest,
+  isDocumentSignedBy,
+  type Levels,
+  parseUint,
+  type Quote,
+  type ReceiptCore,
+  roundUsage,
+  type Signed,
+  type SignedVoucher,
+  sha256Hash,
+  signDocument,
+  type StepReceipt,
+  type StreamMode,
+  type ChannelId,
+} from '@tacit/protocol'
+import type { ClientContext } from './context.ts'
+import { MisbehaviourError, QuoteRejectedError, RefusedError } from './errors.ts'
+import { type ClientLedger, maySign, nextVoucherAmount } from './ledger.ts'
+import type { ClientMessage, WorkerMessage } from './messages.ts'
+import { inputBytes, type JobInput, type JobOutput, outputBytes } from './payload.ts'
+import { isAcceptanceGenuine } from './worker-job.ts'
+
+/** What the caller wants and what it allows. */
+export type ClientOrder = {
+  readonly payer: Address
+  readonly channel: ChannelId
+  readonly levels: Levels
+  readonly streamMode: StreamMode
+  readonly input: JobInput
+  /** The whole request may not cost more. */
+  readonly maxPrice: bigint
+  /** Nobody else may be able to read the input. */
+  readonly allowedReaders: readonly Address[]
+  readonly deadlineSeconds: number
+}
+
+export type ClientReceipt = {
+  readonly receipt: Signed<ReceiptCore>
+  readonly acceptance: Signed<Acceptance>
+  readonly request: Signed<InferenceRequest>
+  readonly quote: Signed<Quote>
+  readonly voucher: SignedVoucher
+  readonly voucherSalt: Bytes32
+  readonly inputFrankingKey: Hex
+  readonly outputFrankingKey: Hex
+  readonly inputUnits: number
+  readonly outputUnits: number
+}
+
+type Ordered = {
+  readonly quote: Signed<Quote>
+  readonly request: Signed<InferenceRequest>
+  readonly voucher: SignedVoucher
+  readonly inputFrankingKey: Hex
+  readonly step: number
+}
+
+export type StreamingJob = Ordered & {
+  readonly phase: 'streaming'
+  readonly acceptance: Signed<Acceptance>
+  readonly outputFrankingKey: Hex
+  readonly delivered: readonly JobOutput[]
+  readonly outputTokens: number
+}
+
+export type ClientJob =
+  | { readonly phase: 'quoting' }
+  | { readonly phase: 'quoted'; readonly quote: Signed<Quote> }
+  | ({ readonly phase: 'ordered' } & Ordered)
+  | StreamingJob
+  | { readonly phase: 'done'; readonly result: ClientReceipt }
+  | { readonly phase: 'failed'; readonly error: Error }
+
+export type ClientEvent = { readonly now: number; readonly ledger: ClientLedger } & (
+  | { readonly type: 'start' }
+  | { readonly type: 'message'; readonly message: WorkerMessage }
+  /** The caller agreed to the quote. */
+  | { readonly type: 'order'; readonly quote: Signed<Quote>; readonly frankingKey: Hex; readonly requestSalt: Bytes32 }
+  | { readonly type: 'cancel' }
+)
+
+export type ClientEffect =
+  | { readonly type: 'persist-ledger'; readonly ledger: ClientLedger }
+  | { readonly type: 'send'; readonly message: ClientMessage }
+  | { readonly type: 'quote'; readonly quote: Signed<Quote> }
+  | { readonly type: 'notice'; readonly notice: string }
+  | { readonly type: 'deliver'; readonly output: JobOutput }
+  /** The worker's books are one step ahead: what it asks for can be signed at the loss of that step. */
+  | { readonly type: 'short'; readonly needed: bigint }
+
+export type ClientStep = { readonly job: ClientJob; readonly effects: readonly ClientEffect[] }
+
+export function advanceClientJob(job: ClientJob, event: ClientEvent, order: ClientOrder, context: ClientContext): ClientStep {
+  switch (event.type) {
+    case 'start':
+      return { job: { phase: 'quoting' }, effects: [{ type: 'send', message: quoteRequest(order, context) }] }
+    case 'order':
+      return job.phase === 'quoting' || job.phase === 'quoted' ? placeOrder(event, order, context) : { job, effects: [] }
+    case 'cancel':
+      return job.phase === 'streaming' || job.phase === 'ordered'
+        ? { job, effects: [{ type: 'send', message: { t: 'cancel' } }] }
+        : { job, effects: [] }
+    case 'message':
+      return takeMessage(job, event.message, event, order, context)
+  }
+}
+
+function takeMessage(job: ClientJob, message: WorkerMessage, event: ClientEvent, order: ClientOrder, context: ClientContext): ClientStep {
+  if (job.phase === 'done' || job.phase === 'failed') return { job, effects: [] }
+  if (message.t === 'refused') {
+    const effects: ClientEffect[] =
+      message.code === 'voucher-short' && /^[0-9]{1,39}$/.test(message.needed) ? [{ type: 'short', needed: BigInt(message.needed) }] : []
+    return { job: { phase: 'failed', error: new RefusedError(message.code, message.message) }, effects }
+  }
+  if (message.t === 'quote' && job.phase === 'quoting') return takeQuote(message.quote, event, order, context)
+  if (message.t === 'accepted' && job.phase === 'ordered') return takeAcceptance(job, message, context)
+  if (job.phase === 'streaming') {
+    if (message.t === 'output') return takeOutput(job, message)
+    if (message.t === 'step') return takeStep(job, message.receipt, event, context)
+    if (message.t === 'receipt') return takeReceipt(job, message, event, order, context)
+  }
+  return fail(`a ${message.t} message came while ${job.phase}`)
+}
+
+function quoteRequest(order: ClientOrder, context: ClientContext): ClientMessage {
+  return {
+    t: 'quote-request',
+    payer: order.payer,
+    sessionSalt: context.sessionSalt,
+    model: context.model,
+    privacy: order.levels.privacy,
+    verification: order.levels.verification,
+    streamMode: order.streamMode,
+  }
+}
+
+function takeQuote(quote: Signed<Quote>, event: ClientEvent, order: ClientOrder, context: ClientContext): ClientStep {
+  const problem = checkQuote(quote, event.now, order, context)
+  if (problem !== null) return { job: { phase: 'failed', error: problem }, effects: [] }
+  return { job: { phase: 'quoted', quote }, effects: [{ type: 'quote', quote }] }
+}
+
+/** Why the quote cannot be taken, or null. */
+export function checkQuote(quote: Signed<Quote>, now: number, order: ClientOrder, context: ClientContext): Error | null {
+  const { document } = quote
+  if (!isDocumentSignedBy(context.worker, 'Quote', quote, { session: context.session, job: noJob }, context.domain, context.signatures))
+    return new MisbehaviourError('the quote is not signed by the worker')
+  if (document.worker !== context.worker || document.model !== context.model)
+    return new MisbehaviourError('the quote is for another worker or model')
+  if (
+    document.privacy !== order.levels.privacy ||
+    document.verification !== order.levels.verification ||
+    document.streamMode !== order.streamMode
+  ) {
+    return new MisbehaviourError('the quote is for other levels than were asked for')
+  }
+  if (document.expiresAt < now) return new QuoteRejectedError('it has expired')
+  const stranger = document.readers.find((reader) => reader !== context.worker && !order.allowedReaders.includes(reader))
+  if (stranger !== undefined) return new QuoteRejectedError(`${stranger} could read the input`)
+  if (order.levels.privacy === 'sealed' && !document.readers.includes(context.worker))
+    return new MisbehaviourError('the quote leaves the worker out of the readers')
+  if (affordableSteps(document, order) < 1)
+    return new QuoteRejectedError(`one step costs ${document.stepPrice}, more than the limit of ${order.maxPrice}`)
+  return null
+}
+
+const noJob: Bytes32 = `0x${'00'.repeat(32)}` as Bytes32 // 32 zero bytes in canonical hex
+
+/** How many steps of a quote the limit pays for, at most as many as the input can use. */
+function affordableSteps(quote: Quote, order: ClientOrder): number {
+  const price = parseUint(quote.stepPrice, 'A price', 128)
+  const affordable =
+    price === 0n
+      ? quote.maxSteps
+      : Number(order.maxPrice / price > BigInt(quote.maxSteps) ? BigInt(quote.maxSteps) : order.maxPrice / price)
+  const useful = quote.stepTokens === 0 || order.input.kind !== 'chat' ? 1 : Math.ceil(order.input.maxTokens / quote.stepTokens)
+  return Math.min(affordable, useful)
+}
+
+function placeOrder(event: Extract<ClientEvent, { type: 'order' }>, order: ClientOrder, context: ClientContext): ClientStep {
+  const { quote, frankingKey } = event
+  const problem = checkQuote(quote, event.now, order, context)
+  if (problem !== null) return { job: { phase: 'failed', error: problem }, effects: [] }
+  const document: InferenceRequest = {
+    type: 'tacit-request/1',
+    session: context.session,
+    job: context.job,
+    payer: order.payer,
+    channel: order.channel,
+    quote: documentId(quote.document),
+    inputCommitment: context.commit(frankingKey, 'request', inputBytes(order.input)),
+    maxSteps: affordableSteps(quote.document, order),
+    deadline: event.now + Math.min(order.deadlineSeconds, quote.document.deadlineSeconds),
+    salt: event.requestSalt,
+  }
+  const request = signDocument('Request', document, { session: context.session, job: context.job }, context.domain, context.signer)
+  const amount = nextVoucherAmount(event.ledger, parseUint(quote.document.stepPrice, 'A price', 128))
+  const voucher = context.signVoucher(amount)
+  return {
+    job: { phase: 'ordered', quote, request, voucher, inputFrankingKey: frankingKey, step: 1 },
+    effects: [
+      { type: 'persist-ledger', ledger: { ...event.ledger, signed: amount } },
+      { type: 'send', message: { t: 'order', request, voucher, frankingKey, input: order.input } },
+    ],
+  }
+}
+
+function takeAcceptance(
+  job: Extract<ClientJob, { phase: 'ordered' }>,
+  message: Extract<WorkerMessage, { t: 'accepted' }>,
+  context: ClientContext,
+): ClientStep {
+  if (!isAcceptanceGenuine(message.acceptance, documentId(job.request.document), context))
+    return fail('the acceptance does not fit the request or is not signed by the worker')
+  const effects: ClientEffect[] = message.notice === '' ? [] : [{ type: 'notice', notice: message.notice }]
+  return {
+    job: {
+      ...job,
+      phase: 'streaming',
+      acceptance: message.acceptance,
+      outputFrankingKey: message.frankingKey,
+      delivered: [],
+      outputTokens: 0,
+    },
+    effects,
+  }
+}
+
+function takeOutput(job: StreamingJob, message: Extract<WorkerMessage, { t: 'output' }>): ClientStep {
+  const first = job.delivered[0]
+  if (first !== undefined && (first.kind !== message.output.kind || first.kind === 'tensors')) return fail('the answer changes its kind')
+  return {
+    job: { ...job, delivered: [...job.delivered, message.output], outputTokens: job.outputTokens + message.tokens },
+    effects: [{ type: 'deliver', output: message.output }],
+  }
+}
+
+function takeStep(job: StreamingJob, receipt: Signed<StepReceipt>, event: ClientEvent, context: ClientContext): ClientStep {
+  const { document } = receipt
+  const genuine =
+    document.session === context.session &&
+    document.job === context.job &&
+    document.step === job.step &&
+    document.outputTokens === job.outputTokens &&
+    document.outputHash === sha256Hash(outputBytes(job.delivered)) &&
+    document.voucherAmount === job.voucher.maxClaimableAmount &&
+    isDocumentSignedBy(
+      context.worker,
+      'StepReceipt',
+      receipt,
+      { session: context.session, job: context.job },
+      context.domain,
+      context.signatures,
+    )
+  if (!genuine) return fail('a step receipt does not fit what was delivered')
+  const { stepTokens, stepPrice } = job.quote.document
+  if (stepTokens === 0 || job.outputTokens < job.step * stepTokens) return fail('a step receipt came before its tokens')
+  if (job.step >= job.request.document.maxSteps) return fail('more steps are asked for than were ordered')
+  const price = parseUint(stepPrice, 'A price', 128)
+  const spent: ClientLedger = { ...event.ledger, spent: event.ledger.spent + price }
+  const amount = nextVoucherAmount(spent, price)
+  if (!maySign(spent, amount, price)) return fail('the next voucher would put more than one step at risk')
+  const voucher = context.signVoucher(amount)
+  return {
+    job: { ...job, voucher, step: job.step + 1 },
+    effects: [
+      { type: 'persist-ledger', ledger: { ...spent, signed: amount } },
+      { type: 'send', message: { t: 'voucher', voucher } },
+    ],
+  }
+}
+
+function takeReceipt(
+  job: StreamingJob,
+  message: Extract<WorkerMessage, { t: 'receipt' }>,
+  event: ClientEvent,
+  order: ClientOrder,
+  context: ClientContext,
+): ClientStep {
+  const core = message.receipt.document
+  const difference = findDifference(core, job, message, order, context)
+  if (difference !== null) return fail(`the receipt names another ${difference}`)
+  if (
+    !isDocumentSignedBy(
+      context.worker,
+      'Receipt',
+      message.receipt,
+      { session: context.session, job: context.job },
+      context.domain,
+      context.signatures,
+    )
+  )
+    return fail('the receipt is not signed by the worker')
+  const price = parseUint(job.quote.document.stepPrice, 'A price', 128)
+  const result: ClientReceipt = {
+    receipt: message.receipt,
+    acceptance: job.acceptance,
+    request: job.request,
+    quote: job.quote,
+    voucher: job.voucher,
+    voucherSalt: message.voucherSalt,
+    inputFrankingKey: job.inputFrankingKey,
+    outputFrankingKey: job.outputFrankingKey,
+    inputUnits: message.inputUnits,
+    outputUnits: message.outputUnits,
+  }
+  return {
+    job: { phase: 'done', result },
+    effects: [
+      { type: 'persist-ledger', ledger: { ...event.ledger, spent: event.ledger.spent + price } },
+      { type: 'send', message: { t: 'done' } },
+    ],
+  }
+}
+
+// Compares every field of the core with what this side knows; the names are those a person understands.
+function findDifference(
+  core: ReceiptCore,
+  job: StreamingJob,
+  message: Extract<WorkerMessage, { t: 'receipt' }>,
+  order: ClientOrder,
+  context: ClientContext,
+): string | null {
+  const quote = job.quote.document
+  const amount = parseUint(job.voucher.maxClaimableAmount, 'A voucher amount', 128)
+  const facts: readonly (readonly [string, boolean])[] = [
+    ['chain', core.chainId === context.domain.chainId.toString() && core.contract === context.domain.contract],
+    ['session or job', core.session === context.session && core.job === context.job],
+    ['worker', core.worker === context.worker],
+    ['model', core.model === context.model],
+    ['order', core.ordered.request === documentId(job.request.document) && core.ordered.deadline === job.request.document.deadline],
+    [
+      'privacy or verification level',
+      core.ordered.privacy === order.levels.privacy && core.ordered.verification === order.levels.verification,
+    ],
+    ['stream mode', core.ordered.streamMode === order.streamMode],
+    [
+      'list of readers',
+      core.ordered.readers.length === quote.readers.length &&
+        core.ordered.readers.every((reader, index) => reader === quote.readers[index]),
+    ],
+    ['input', core.delivered.inputCommitment === job.request.document.inputCommitment],
+    ['output', core.delivered.outputCommitment === context.commit(job.outputFrankingKey, 'response', outputBytes(job.delivered))],
+    [
+      'usage',
+      core.delivered.inputUnits === roundUsage(message.inputUnits) && core.delivered.outputUnits === roundUsage(message.outputUnits),
+    ],
+    ['voucher', core.payment.voucherCommitment === commitVoucher({ salt: message.voucherSalt, channelId: order.channel, amount })],
+    ['number of steps', core.payment.steps === roundUsage(job.step)],
+    ['time', core.acceptedAt === job.acceptance.document.acceptedAt && core.completedAt >= core.acceptedAt],
+  ]
+  return facts.find(([, same]) => !same)?.[0] ?? null
+}
+
+function fail(what: string): ClientStep {
+  return { job: { phase: 'failed', error: new MisbehaviourError(what) }, effects: [] }
+}
