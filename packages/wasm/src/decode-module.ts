@@ -88,6 +88,11 @@ function readSection(id: number, reader: ByteReader, { draft, limits }: { draft:
   const skip = (): void => {
     reader.take(reader.end - reader.offset)
   }
+  const count = (): number => {
+    const items = reader.u32()
+    if (items > 0) skip() // none of them are allowed: the inspector refuses whatever they are
+    return items
+  }
   switch (id) {
     case 0:
       draft.customSections = [...draft.customSections, { name: reader.name(), length: reader.end - reader.offset }]
@@ -98,22 +103,19 @@ function readSection(id: number, reader: ByteReader, { draft, limits }: { draft:
       draft.types = list(reader, limits.functions, 'types', () => readType(reader))
       return
     case 2:
-      draft.importCount = reader.u32()
-      skip()
+      draft.importCount = count()
       return
     case 3:
       draft.functions = list(reader, limits.functions, 'functions', () => reader.u32())
       return
     case 4:
-      draft.tableCount = reader.u32()
-      skip()
+      draft.tableCount = count()
       return
     case 5:
       draft.memories = list(reader, 16, 'memories', () => readMemory(reader))
       return
     case 6:
-      draft.globalCount = reader.u32()
-      skip()
+      draft.globalCount = count()
       return
     case 7:
       draft.exports = list(reader, limits.exports, 'exports', () => readExport(reader))
@@ -123,8 +125,7 @@ function readSection(id: number, reader: ByteReader, { draft, limits }: { draft:
       reader.u32()
       return
     case 9:
-      draft.elementCount = reader.u32()
-      skip()
+      draft.elementCount = count()
       return
     case 10:
       draft.bodies = list(reader, limits.functions, 'function bodies', () => readBody(reader, limits))

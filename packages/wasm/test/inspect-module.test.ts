@@ -5,7 +5,15 @@ import { FunctionBuilder, inspectModule, ModuleBuilder } from '../src/index.ts'
 import { hostileModules } from './hostile-modules.ts'
 
 const wabt = await initWabt()
-const features = { simd: true, bulk_memory: true, sign_extension: true, mutable_globals: true, reference_types: true, threads: true, annotations: true }
+const features = {
+  simd: true,
+  bulk_memory: true,
+  sign_extension: true,
+  mutable_globals: true,
+  reference_types: true,
+  threads: true,
+  annotations: true,
+}
 
 function counting(outer: number, inner: number): Uint8Array {
   const f = new FunctionBuilder()
