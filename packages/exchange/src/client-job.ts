@@ -24,8 +24,8 @@ import {
 } from '@tacit/protocol'
 import type { ClientContext } from './context.ts'
 import { MisbehaviourError, QuoteRejectedError, RefusedError } from './errors.ts'
-import { type ClientLedger, maySign, nextVoucherAmount } from './ledger.ts'
-import type { ClientMessage, WorkerMessage } from './messages.ts'
+import { type ClientLedger, commitStep, uncommitStep } from './ledger.ts'
+import type { ClientMessage, Refusal, WorkerMessage } from './messages.ts'
 import { inputBytes, type JobInput, type JobOutput, outputBytes } from './payload.ts'
 import { isAcceptanceGenuine } from './worker-job.ts'
 
@@ -70,6 +70,7 @@ export type StreamingJob = Ordered & {
   readonly outputFrankingKey: Hex
   readonly delivered: readonly JobOutput[]
   readonly outputTokens: number
+  readonly tokensInStep: number
 }
 
 export type ClientJob =
@@ -86,6 +87,8 @@ export type ClientEvent = { readonly now: number; readonly ledger: ClientLedger 
   /** The caller agreed to the quote. */
   | { readonly type: 'order'; readonly quote: Signed<Quote>; readonly frankingKey: Hex; readonly requestSalt: Bytes32 }
   | { readonly type: 'cancel' }
+  /** The connection is gone for good. */
+  | { readonly type: 'lost'; readonly error: Error }
 )
 
 export type ClientEffect =
@@ -109,6 +112,10 @@ export function advanceClientJob(job: ClientJob, event: ClientEvent, order: Clie
       return job.phase === 'streaming' || job.phase === 'ordered'
         ? { job, effects: [{ type: 'send', message: { t: 'cancel' } }] }
         : { job, effects: [] }
+    case 'lost':
+      return job.phase === 'done' || job.phase === 'failed'
+        ? { job, effects: [] }
+        : { job: { phase: 'failed', error: event.error }, effects: giveBack(job, event.ledger) }
     case 'message':
       return takeMessage(job, event.message, event, order, context)
   }
@@ -116,19 +123,30 @@ export function advanceClientJob(job: ClientJob, event: ClientEvent, order: Clie
 
 function takeMessage(job: ClientJob, message: WorkerMessage, event: ClientEvent, order: ClientOrder, context: ClientContext): ClientStep {
   if (job.phase === 'done' || job.phase === 'failed') return { job, effects: [] }
-  if (message.t === 'refused') {
-    const effects: ClientEffect[] =
-      message.code === 'voucher-short' && /^[0-9]{1,39}$/.test(message.needed) ? [{ type: 'short', needed: BigInt(message.needed) }] : []
-    return { job: { phase: 'failed', error: new RefusedError(message.code, message.message) }, effects }
-  }
+  if (message.t === 'refused') return takeRefusal(job, message, event)
   if (message.t === 'quote' && job.phase === 'quoting') return takeQuote(message.quote, event, order, context)
   if (message.t === 'accepted' && job.phase === 'ordered') return takeAcceptance(job, message, context)
   if (job.phase === 'streaming') {
     if (message.t === 'output') return takeOutput(job, message)
     if (message.t === 'step') return takeStep(job, message.receipt, event, context)
-    if (message.t === 'receipt') return takeReceipt(job, message, event, order, context)
+    if (message.t === 'receipt') return takeReceipt(job, message, order, context)
   }
   return fail(`a ${message.t} message came while ${job.phase}`)
+}
+
+function takeRefusal(job: ClientJob, message: Refusal, event: ClientEvent): ClientStep {
+  const effects: ClientEffect[] = giveBack(job, event.ledger)
+  if (message.code === 'voucher-short' && /^[0-9]{1,39}$/.test(message.needed))
+    effects.push({ type: 'short', needed: BigInt(message.needed) })
+  return { job: { phase: 'failed', error: new RefusedError(message.code, message.message) }, effects }
+}
+
+// A step in which nothing was delivered is not owed. A worker that disagrees says so with the next order.
+function giveBack(job: ClientJob, ledger: ClientLedger): ClientEffect[] {
+  const undelivered =
+    job.phase === 'ordered' || (job.phase === 'streaming' && job.tokensInStep === 0 && (job.step > 1 || job.delivered.length === 0))
+  if (!undelivered) return []
+  return [{ type: 'persist-ledger', ledger: uncommitStep(ledger, parseUint(job.quote.document.stepPrice, 'A price', 128)) }]
 }
 
 function quoteRequest(order: ClientOrder, context: ClientContext): ClientMessage {
@@ -203,12 +221,12 @@ function placeOrder(event: Extract<ClientEvent, { type: 'order' }>, order: Clien
     salt: event.requestSalt,
   }
   const request = signDocument('Request', document, { session: context.session, job: context.job }, context.domain, context.signer)
-  const amount = nextVoucherAmount(event.ledger, parseUint(quote.document.stepPrice, 'A price', 128))
-  const voucher = context.signVoucher(amount)
+  const ledger = commitStep(event.ledger, parseUint(quote.document.stepPrice, 'A price', 128))
+  const voucher = context.signVoucher(ledger.signed)
   return {
     job: { phase: 'ordered', quote, request, voucher, inputFrankingKey: frankingKey, step: 1 },
     effects: [
-      { type: 'persist-ledger', ledger: { ...event.ledger, signed: amount } },
+      { type: 'persist-ledger', ledger },
       { type: 'send', message: { t: 'order', request, voucher, frankingKey, input: order.input } },
     ],
   }
@@ -230,6 +248,7 @@ function takeAcceptance(
       outputFrankingKey: message.frankingKey,
       delivered: [],
       outputTokens: 0,
+      tokensInStep: 0,
     },
     effects,
   }
@@ -239,7 +258,13 @@ function takeOutput(job: StreamingJob, message: Extract<WorkerMessage, { t: 'out
   const first = job.delivered[0]
   if (first !== undefined && (first.kind !== message.output.kind || first.kind === 'tensors')) return fail('the answer changes its kind')
   return {
-    job: { ...job, delivered: [...job.delivered, message.output], outputTokens: job.outputTokens + message.tokens },
+    job: {
+      ...job,
+      delivered: [...job.delivered, message.output],
+      outputTokens: job.outputTokens + message.tokens,
+      tokensInStep: job.tokensInStep + message.tokens,
+      tokensInStep: job.tokensInStep + message.tokens,
+    },
     effects: [{ type: 'deliver', output: message.output }],
   }
 }
@@ -265,15 +290,12 @@ function takeStep(job: StreamingJob, receipt: Signed<StepReceipt>, event: Client
   const { stepTokens, stepPrice } = job.quote.document
   if (stepTokens === 0 || job.outputTokens < job.step * stepTokens) return fail('a step receipt came before its tokens')
   if (job.step >= job.request.document.maxSteps) return fail('more steps are asked for than were ordered')
-  const price = parseUint(stepPrice, 'A price', 128)
-  const spent: ClientLedger = { ...event.ledger, spent: event.ledger.spent + price }
-  const amount = nextVoucherAmount(spent, price)
-  if (!maySign(spent, amount, price)) return fail('the next voucher would put more than one step at risk')
-  const voucher = context.signVoucher(amount)
+  const ledger = commitStep(event.ledger, parseUint(stepPrice, 'A price', 128))
+  const voucher = context.signVoucher(ledger.signed)
   return {
-    job: { ...job, voucher, step: job.step + 1 },
+    job: { ...job, voucher, step: job.step + 1, tokensInStep: 0 },
     effects: [
-      { type: 'persist-ledger', ledger: { ...spent, signed: amount } },
+      { type: 'persist-ledger', ledger },
       { type: 'send', message: { t: 'voucher', voucher } },
     ],
   }
@@ -282,7 +304,6 @@ function takeStep(job: StreamingJob, receipt: Signed<StepReceipt>, event: Client
 function takeReceipt(
   job: StreamingJob,
   message: Extract<WorkerMessage, { t: 'receipt' }>,
-  event: ClientEvent,
   order: ClientOrder,
   context: ClientContext,
 ): ClientStep {
@@ -300,7 +321,6 @@ function takeReceipt(
     )
   )
     return fail('the receipt is not signed by the worker')
-  const price = parseUint(job.quote.document.stepPrice, 'A price', 128)
   const result: ClientReceipt = {
     receipt: message.receipt,
     acceptance: job.acceptance,
@@ -315,10 +335,7 @@ function takeReceipt(
   }
   return {
     job: { phase: 'done', result },
-    effects: [
-      { type: 'persist-ledger', ledger: { ...event.ledger, spent: event.ledger.spent + price } },
-      { type: 'send', message: { t: 'done' } },
-    ],
+    effects: [{ type: 'send', message: { t: 'done' } }],
   }
 }
 

@@ -9,15 +9,17 @@ export {
   checkQuote,
   type StreamingJob,
 } from './client-job.ts'
+export { ClientStream, type Received } from './client-stream.ts'
 export type { ClientContext, ExchangeContext, WorkerContext } from './context.ts'
 export { MisbehaviourError, QuoteRejectedError, RefusedError, StreamError } from './errors.ts'
 export {
   type ClientLedger,
   type Credit,
   creditVoucher,
-  maySign,
-  nextVoucherAmount,
+  commitStep,
+  concedeStep,
   releaseStep,
+  uncommitStep,
   type WorkerLedger,
 } from './ledger.ts'
 export {
@@ -45,7 +47,8 @@ export {
   type TensorInput,
   type WireTensor,
 } from './payload.ts'
-export { appendChunk, chunksFrom, emptyStreamLog, type StreamLog } from './stream-log.ts'
+export { releaseMode } from './release-mode.ts'
+export { StreamLog } from './stream-log.ts'
 export { encodeFrame, type Fault, type Frame, faults, maxFrameBytes, parseFrame } from './wire.ts'
 export {
   advanceWorkerJob,
@@ -59,3 +62,4 @@ export {
   type WorkerStep,
   wantsOutput,
 } from './worker-job.ts'
+export { type Due, WorkerStream } from './worker-stream.ts'

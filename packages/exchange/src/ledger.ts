@@ -3,19 +3,28 @@
 /** The worker's side. `credited` is the highest voucher it holds, `reserved` the price of every step it has started. */
 export type WorkerLedger = { readonly credited: bigint; readonly reserved: bigint }
 
-/** The payer's side. `signed` is the highest voucher it ever signed, `spent` the price of every step it received. */
-export type ClientLedger = { readonly signed: bigint; readonly spent: bigint }
+/** The payer's side. `signed` is the highest voucher it ever signed, `committed` the price of every step in flight or received. */
+export type ClientLedger = { readonly signed: bigint; readonly committed: bigint }
 
-/** The voucher that pays for one more step, never lower than one that was signed before. */
-export function nextVoucherAmount(ledger: ClientLedger, stepPrice: bigint): bigint {
-  const needed = ledger.spent + stepPrice
-  return needed > ledger.signed ? needed : ledger.signed
+/** The ledger after ordering one more step, and the voucher that pays for it: never lower than one signed before. */
+export function commitStep(ledger: ClientLedger, stepPrice: bigint): ClientLedger {
+  const committed = ledger.committed + stepPrice
+  return { committed, signed: committed > ledger.signed ? committed : ledger.signed }
 }
 
-/** Whether the payer may sign this much: at most one step beyond what it signed or spent. This is the bound on its loss. */
-export function maySign(ledger: ClientLedger, amount: bigint, stepPrice: bigint): boolean {
-  const base = ledger.signed > ledger.spent ? ledger.signed : ledger.spent
-  return amount <= base + stepPrice
+/** The ledger after a step that was ordered and not delivered: its voucher pays for the next one. */
+export function uncommitStep(ledger: ClientLedger, stepPrice: bigint): ClientLedger {
+  return { signed: ledger.signed, committed: ledger.committed - stepPrice }
+}
+
+/**
+ * The worker says that it needs `needed` for one more step: its books may be one undelivered step ahead of ours. The ledger
+ * that agrees with it, or undefined when that would put more than one step at risk.
+ */
+export function concedeStep(ledger: ClientLedger, needed: bigint, stepPrice: bigint): ClientLedger | undefined {
+  const committed = needed - stepPrice
+  if (committed <= ledger.committed || committed > ledger.committed + stepPrice) return undefined
+  return { signed: ledger.signed, committed }
 }
 
 /** What a voucher does to the worker's ledger, if it pays for one more step. */

@@ -1,22 +1,32 @@
 import { StreamError } from './errors.ts'
 
 /**
- * The sealed chunks that one side of a stream has sent, so that a broken channel can be resumed by sending the same
- * ciphertext again. Chunks are in counter order; what the other side has confirmed can be forgotten.
+ * The sealed chunks that one side of a stream has sent, in counter order, so that a broken channel is resumed by sending
+ * the same ciphertext again: nothing is ever sealed twice.
  */
-export type StreamLog = { readonly firstCounter: number; readonly chunks: readonly Uint8Array[]; readonly final: boolean }
+export class StreamLog {
+  readonly #chunks: Uint8Array[] = []
+  #final = false
 
-export const emptyStreamLog: StreamLog = { firstCounter: 0, chunks: [], final: false }
+  /** @throws StreamError after the final chunk. */
+  append(chunk: Uint8Array, { final }: { readonly final: boolean }): void {
+    if (this.#final) throw new StreamError('something was sealed after the final chunk')
+    this.#chunks.push(chunk)
+    this.#final = final
+  }
 
-/** The log with one more chunk. @throws StreamError after the final chunk. */
-export function appendChunk(log: StreamLog, chunk: Uint8Array, final: boolean): StreamLog {
-  if (log.final) throw new StreamError('something was sealed after the final chunk')
-  return { firstCounter: log.firstCounter, chunks: [...log.chunks, chunk], final }
-}
+  get length(): number {
+    return this.#chunks.length
+  }
 
-/** Everything from counter `next` on. @throws StreamError when that was never sent or is forgotten. */
-export function chunksFrom(log: StreamLog, next: number): readonly Uint8Array[] {
-  const index = next - log.firstCounter
-  if (index < 0 || index > log.chunks.length) throw new StreamError(`the other side asks to go on at chunk ${next}, which is not stored`)
-  return log.chunks.slice(index)
+  /** Whether the final chunk is among them. */
+  get complete(): boolean {
+    return this.#final
+  }
+
+  /** Everything from counter `next` on. @throws StreamError when that was never sent. */
+  from(next: number): readonly Uint8Array[] {
+    if (next > this.#chunks.length) throw new StreamError(`the other side asks to go on at chunk ${next} of ${this.#chunks.length}`)
+    return this.#chunks.slice(next)
+  }
 }

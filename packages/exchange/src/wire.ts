@@ -23,9 +23,24 @@ export type Frame =
   | { readonly type: 'cell'; readonly chunk: Uint8Array }
   | { readonly type: 'resume'; readonly session: SessionId; readonly jobIndex: number; readonly next: number }
   | { readonly type: 'resumed'; readonly next: number; readonly attemptNonce: Uint8Array }
+  /** Asks for the worker's current signed prekey; everybody may. */
+  | { readonly type: 'prekey-request' }
+  /** Canonical JSON of a signed prekey. */
+  | { readonly type: 'prekey'; readonly json: Uint8Array }
   | { readonly type: 'fault'; readonly fault: Fault }
 
-const tags = { open: 1, opened: 2, start: 3, started: 4, cell: 5, resume: 6, resumed: 7, fault: 8 } as const
+const tags = {
+  open: 1,
+  opened: 2,
+  start: 3,
+  started: 4,
+  cell: 5,
+  resume: 6,
+  resumed: 7,
+  fault: 8,
+  'prekey-request': 9,
+  prekey: 10,
+} as const
 const version = 1
 
 /** Largest frame: a cell of 64 KiB with its header. */
@@ -48,6 +63,10 @@ export function encodeFrame(frame: Frame): Uint8Array<ArrayBuffer> {
       return concatBytes(head, sessionBytes(frame.session), u32(frame.jobIndex), u32(frame.next))
     case 'resumed':
       return concatBytes(head, u32(frame.next), frame.attemptNonce)
+    case 'prekey-request':
+      return head
+    case 'prekey':
+      return concatBytes(head, frame.json)
     case 'fault':
       return concatBytes(head, Uint8Array.of(faults.indexOf(frame.fault)))
   }
@@ -88,6 +107,11 @@ export function parseFrame(bytes: Uint8Array): Frame {
       }))
     case tags.resumed:
       return exactly(body, 36, () => ({ type: 'resumed', next: readU32(body, 0), attemptNonce: body.slice(4, 36) }))
+    case tags['prekey-request']:
+      return exactly(body, 0, { type: 'prekey-request' })
+    case tags.prekey:
+      if (body.length > 4096) throw new StreamError('a prekey frame is too long')
+      return { type: 'prekey', json: body.slice() }
     case tags.fault: {
       assertLength(body, 1)
       const fault = faults[body[0] ?? faults.length]
