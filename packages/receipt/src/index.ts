@@ -1,1 +1,8 @@
-export {}
+export { type BlockHeader, readBlockHeader } from './block-header.ts'
+export { ReceiptError, ReceiptIncompleteError, ReceiptRefusedError } from './errors.ts'
+export { explainReceipt } from './explain.ts'
+export { type ProofReading, readAccount, readProof, readSlot } from './merkle-patricia.ts'
+export { type FileReading, readReceiptFile } from './read-file.ts'
+export { assertVerified, type CheckLine, type CheckName, type CheckStatus, type ReceiptVerification } from './result.ts'
+export { readState, type StateClaim, type StateReading } from './state-proof.ts'
+export { type VerifyReceiptOptions, verifyReceipt } from './verify-receipt.ts'
