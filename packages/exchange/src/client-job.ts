@@ -263,7 +263,6 @@ function takeOutput(job: StreamingJob, message: Extract<WorkerMessage, { t: 'out
       delivered: [...job.delivered, message.output],
       outputTokens: job.outputTokens + message.tokens,
       tokensInStep: job.tokensInStep + message.tokens,
-      tokensInStep: job.tokensInStep + message.tokens,
     },
     effects: [{ type: 'deliver', output: message.output }],
   }
