@@ -19,7 +19,9 @@ export async function run(report: (line: string) => void): Promise<Readonly<Reco
     metrics[`open.${backend.name}.us_per_chunk`] = openUs
   }
   metrics['seal.us_per_chunk'] = metrics['seal.node.us_per_chunk'] ?? Number.NaN
-  metrics['seal.node_over_noble_speedup'] = Number(((metrics['seal.noble.us_per_chunk'] ?? 0) / (metrics['seal.node.us_per_chunk'] ?? 1)).toFixed(2))
+  metrics['seal.node_over_noble_speedup'] = Number(
+    ((metrics['seal.noble.us_per_chunk'] ?? 0) / (metrics['seal.node.us_per_chunk'] ?? 1)).toFixed(2),
+  )
   report('chunks of 64 bytes; medians; a session is opened once, then every chunk is synchronous')
   return metrics
 }
