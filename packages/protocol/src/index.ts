@@ -62,6 +62,25 @@ export {
   type SessionId,
 } from './identifiers.ts'
 export {
+  type AddSpec,
+  type ArgmaxSpec,
+  type AveragePoolSpec,
+  type ConvolutionSpec,
+  type DenseSpec,
+  type ElementwiseSpec,
+  type LayerContext,
+  type LayerRequantisation,
+  type LayerSpec,
+  type LayerStatement,
+  type LayerWindow,
+  layerContextDigest,
+  layerContextSchema,
+  layerSpecDigest,
+  layerSpecSchema,
+  layerStatementSchema,
+  type MaxPoolSpec,
+} from './layer-statement.ts'
+export {
   type Levels,
   type Privacy,
   privacySchema,
