@@ -66,8 +66,8 @@ export function checkOrder(facts: OrderFacts, context: WorkerContext): GoodOrder
   if (context.commit(order.frankingKey, 'request', inputBytes(order.input)) !== request.inputCommitment) {
     return refusal('bad-request', 'the input does not open the commitment in the request')
   }
-  if (channel === undefined || channel.id !== request.channel) return refusal('channel-unusable', 'the channel does not exist on chain')
   if (facts.preflight !== null) return facts.preflight
+  if (channel === undefined || channel.id !== request.channel) return refusal('channel-unusable', 'the channel does not exist on chain')
   const ledger = checkVoucher(order.voucher, request, quote, channel, facts.ledger, context)
   return 't' in ledger ? ledger : { quote, channel, ledger }
 }

@@ -1,0 +1,386 @@
+// One job on the worker: executes what the state machine decides, in its order, and keeps the journal ahead of the wire.
+import {
+  advanceWorkerJob,
+  type ClientMessage,
+  type EngineEnd,
+  encodeMessage,
+  type Order,
+  parseClientMessage,
+  type QuoteRequest,
+  type Refusal,
+  refusal,
+  type WorkerContext,
+  type WorkerEffect,
+  type WorkerEvent,
+  type WorkerJob,
+  type WorkerStream,
+  wantsOutput,
+} from '@tacit/exchange'
+import {
+  deriveSessionId,
+  documentId,
+  type JobId,
+  MalformedError,
+  parseBytes32,
+  parseHex,
+  type Quote,
+  type Signed,
+  signDocument,
+  toHex,
+} from '@tacit/protocol'
+import { SessionError } from '@tacit/session'
+import type { WireChannel } from '@tacit/client'
+import type { RunEvent } from './served-model.ts'
+import type { WorkerServices } from './services.ts'
+import type { OpenSession } from './session-table.ts'
+
+/** How long a job waits for its client to come back before it is cancelled. */
+const detachedMs = 20_000
+/** How long a stream may stay open without an order. */
+const orderMs = 30_000
+
+export class Job {
+  readonly id: JobId
+  readonly index: number
+  readonly attemptNonce: Uint8Array
+  readonly #services: WorkerServices
+  readonly #open: OpenSession
+  readonly #stream: WorkerStream
+  readonly #context: WorkerContext
+  readonly #engineStop = new AbortController()
+  #state: WorkerJob = { phase: 'idle' }
+  #channel: WireChannel | undefined
+  #pumpTimer: ReturnType<typeof setTimeout> | undefined
+  #guardTimer: ReturnType<typeof setTimeout> | undefined
+  #sending: Promise<void> = Promise.resolve()
+  #journaled = 0
+  #engineWake: (() => void) | undefined
+  #lastEnd: Omit<EngineEnd, 'voucherSalt'> | undefined
+  readonly #onEnd: () => void
+
+  constructor(options: {
+    readonly services: WorkerServices
+    readonly open: OpenSession
+    readonly id: JobId
+    readonly index: number
+    readonly attemptNonce: Uint8Array
+    readonly stream: WorkerStream
+    readonly context: WorkerContext
+    readonly onEnd: () => void
+  }) {
+    this.#services = options.services
+    this.#open = options.open
+    this.id = options.id
+    this.index = options.index
+    this.attemptNonce = options.attemptNonce
+    this.#stream = options.stream
+    this.#context = options.context
+    this.#onEnd = options.onEnd
+    this.#guard(orderMs)
+  }
+
+  /** Attaches the channel on which this job talks from now on; an older one is let go. */
+  attach(channel: WireChannel): void {
+    this.#channel = channel
+    if (this.#state.phase !== 'idle') this.#guardDeadline()
+  }
+
+  /** The channel is gone; the client has a while to come back. */
+  detach(channel: WireChannel): void {
+    if (this.#channel !== channel) return
+    this.#channel = undefined
+    if (!this.#stream.done) this.#guard(detachedMs)
+    else this.#onEnd()
+  }
+
+  start(channel: WireChannel): void {
+    this.attach(channel)
+    this.#send(() => channel.send({ type: 'started', attemptNonce: this.#stream.attemptNonce }))
+    this.#pump()
+  }
+
+  /** Continues on another channel: the same ciphertext again, from where the client has it. */
+  resume(channel: WireChannel, next: number): void {
+    const chunks = this.#stream.log.from(next)
+    this.attach(channel)
+    this.#send(async () => {
+      await channel.send({ type: 'resumed', next: this.#stream.received, attemptNonce: this.#stream.attemptNonce })
+      for (const chunk of chunks) await channel.send({ type: 'cell', chunk })
+    })
+  }
+
+  /** Opens one chunk from the client. A chunk that does not open ends nothing: the right one may still come. */
+  receive(chunk: Uint8Array): void {
+    const { messages, final } = this.#stream.receive(chunk)
+    for (const bytes of messages) this.#handle(parseOrRefuse(bytes))
+    if (final) this.#end()
+    this.#pump()
+  }
+
+  /** Stops the engine and says why; used when the worker shuts down. */
+  cancel(): void {
+    this.#advance({ type: 'cancel', end: this.#endNow() })
+    this.#pump()
+  }
+
+  get running(): boolean {
+    return this.#state.phase === 'running'
+  }
+
+  #handle(message: ClientMessage | Refusal): void {
+    switch (message.t) {
+      case 'refused':
+        return this.#sayLast(message)
+      case 'quote-request':
+        return this.#sayLast(this.#quote(message))
+      case 'order':
+        if (this.#state.phase === 'idle') this.#takeOrder(message).catch((error: unknown) => this.#giveUp(error))
+        return
+      case 'voucher':
+        return this.#advance({ type: 'voucher', voucher: message.voucher })
+      case 'cancel':
+        return this.#advance({ type: 'cancel', end: this.#endNow() })
+      case 'done':
+        return
+    }
+  }
+
+  #quote(request: QuoteRequest): { readonly t: 'quote'; readonly quote: Signed<Quote> } | Refusal {
+    const { domain, signer, now } = this.#services
+    const { model } = this.#open
+    const salt = parseHex(request.sessionSalt, 'A session salt', 32)
+    const session = deriveSessionId({
+      chainId: domain.chainId,
+      contract: domain.contract,
+      payer: request.payer,
+      worker: signer.address,
+      salt,
+    })
+    if (session !== this.#open.id || request.model !== model.id)
+      return refusal('bad-request', 'the session was opened for another payer, worker or model')
+    if (!model.levels.some((levels) => levels.privacy === request.privacy && levels.verification === request.verification)) {
+      return refusal('level-not-offered', `this worker does not offer ${request.privacy} with ${request.verification} for this model`)
+    }
+    if (!model.streamModes.includes(request.streamMode))
+      return refusal('level-not-offered', `this worker does not stream ${request.streamMode}`)
+    if (this.#services.draining()) return refusal('draining', 'this worker is shutting down')
+    const document: Quote = {
+      type: 'tacit-quote/1',
+      worker: signer.address,
+      model: model.id,
+      privacy: request.privacy,
+      verification: request.verification,
+      streamMode: request.streamMode,
+      stepPrice: model.stepPrice.toString(),
+      stepTokens: model.stepTokens,
+      maxSteps: model.maxSteps,
+      readers: request.privacy === 'encrypted' ? [] : [signer.address],
+      deadlineSeconds: model.deadlineSeconds,
+      expiresAt: now() + 600,
+    }
+    const quote = signDocument('Quote', document, { session: this.#open.id, job: noJob }, domain, signer)
+    this.#open.quotes.set(documentId(document), document)
+    this.#open.payer = request.payer
+    return { t: 'quote', quote }
+  }
+
+  async #takeOrder(order: Order): Promise<void> {
+    const services = this.#services
+    const { model } = this.#open
+    let preflight: Refusal | null = null
+    let channel: Awaited<ReturnType<WorkerServices['channel']>>
+    try {
+      if (services.draining()) preflight = refusal('draining', 'this worker is shutting down')
+      else if (!services.admit()) preflight = refusal('busy', 'this worker has no free place now')
+      else {
+        const verdict = await model.preflight(order.input, { signal: this.#engineStop.signal })
+        if (!verdict.ok) preflight = refusal(verdict.code, verdict.message)
+      }
+      channel = await services.channel(order.request.document.channel, { needs: BigInt(order.voucher.maxClaimableAmount) })
+    } catch {
+      preflight ??= refusal('engine-failed', 'this worker could not check the order; try again or use another worker')
+    }
+    this.#advance(
+      {
+        type: 'order',
+        order,
+        quote: this.#open.quotes.get(order.request.document.quote),
+        channel,
+        preflight,
+        frankingKey: toHex(services.random(32)),
+      },
+      order,
+    )
+    if (this.#state.phase === 'running') this.#guardDeadline()
+    this.#pump()
+  }
+
+  #advance(event: EventBody, order?: Order): void {
+    const { journal, now } = this.#services
+    const channelId = this.#channelId(order)
+    const ledger = channelId === undefined ? { credited: 0n, reserved: 0n } : journal.ledger(channelId)
+    const step = advanceWorkerJob(this.#state, { ...event, now: now(), ledger } as WorkerEvent, this.#context)
+    this.#state = step.job
+    for (const effect of step.effects) this.#execute(effect, channelId)
+    if (step.job.phase === 'finished') this.#stream.finish()
+    this.#engineWake?.()
+  }
+
+  #execute(effect: WorkerEffect, channelId: Order['request']['document']['channel'] | undefined): void {
+    const { journal } = this.#services
+    switch (effect.type) {
+      case 'persist-voucher':
+        return journal.recordVoucher({ job: this.id, voucher: effect.voucher, ledger: effect.ledger, acceptance: effect.acceptance })
+      case 'persist-ledger':
+        if (channelId !== undefined) journal.recordLedger(channelId, this.id, effect.ledger)
+        return
+      case 'persist-receipt':
+        if (channelId !== undefined) journal.recordReceipt(channelId, effect.receipt)
+        return
+      case 'send':
+        return this.#stream.send(encodeMessage(effect.message))
+      case 'run':
+        this.#runEngine(effect.input, effect.maxTokens).catch((error: unknown) => this.#giveUp(error))
+        return
+      case 'stop-engine':
+        return this.#engineStop.abort(new DOMException('The job was stopped.', 'AbortError'))
+    }
+  }
+
+  async #runEngine(input: Order['input'], maxTokens: number): Promise<void> {
+    const { signal } = this.#engineStop
+    try {
+      for await (const event of this.#open.model.run(input, { maxTokens, signal })) {
+        this.#take(event)
+        this.#pump()
+        while (this.#state.phase === 'running' && event.type === 'output' && !wantsOutput(this.#state)) {
+          await new Promise<void>((resolve) => {
+            this.#engineWake = resolve
+          })
+        }
+        if (this.#state.phase !== 'running') break
+      }
+    } catch (error) {
+      // After a stop at the paid limit the answer ends there; any other failure ends the job without charge.
+      if (signal.aborted) this.#advance({ type: 'engine-end', end: this.#endNow() })
+      else this.#advance({ type: 'engine-failed', message: describe(error) })
+    }
+    if (this.#state.phase === 'running' && this.#state.end === null) this.#advance({ type: 'engine-end', end: this.#endNow() })
+    this.#pump()
+  }
+
+  #take(event: RunEvent): void {
+    if (event.type === 'output') return this.#advance({ type: 'output', item: { output: event.output, tokens: event.tokens } })
+    this.#lastEnd = event
+    this.#advance({ type: 'engine-end', end: this.#endNow() })
+  }
+
+  #endNow(): EngineEnd {
+    const voucherSalt = parseBytes32(toHex(this.#services.random(32)))
+    if (this.#lastEnd !== undefined) return { ...pickEnd(this.#lastEnd), voucherSalt }
+    const outputUnits = this.#state.phase === 'running' ? this.#state.outputTokens : 0
+    return { finishReason: 'cancelled', inputUnits: 0, outputUnits, profile: this.#open.model.name, traceRoot: null, voucherSalt }
+  }
+
+  #sayLast(message: Parameters<typeof encodeMessage>[0]): void {
+    if (this.#state.phase !== 'idle') return
+    this.#state = { phase: 'finished', outcome: 'refused', receipt: null }
+    this.#stream.send(encodeMessage(message))
+    this.#stream.finish()
+  }
+
+  #channelId(order: Order | undefined): Order['request']['document']['channel'] | undefined {
+    if (this.#state.phase === 'running') return this.#state.channel.id
+    return order?.request.document.channel
+  }
+
+  // Sends what is due, journal first, and comes back when the next cell is.
+  #pump(): void {
+    clearTimeout(this.#pumpTimer)
+    const { chunks, nextMs } = this.#stream.release(this.#services.nowMs())
+    if (chunks.length > 0) {
+      this.#services.journal.appendChunks(this.#open.id, this.index, this.#journaled, chunks, this.#stream.done)
+      this.#journaled += chunks.length
+      const channel = this.#channel
+      if (channel !== undefined) {
+        this.#send(async () => {
+          for (const chunk of chunks) await channel.send({ type: 'cell', chunk })
+        })
+      }
+    }
+    if (nextMs !== undefined) this.#pumpTimer = setTimeout(() => this.#pump(), Math.max(0, nextMs - this.#services.nowMs()))
+  }
+
+  // Frames leave in order; a channel that breaks is noticed by whoever reads from it.
+  #send(task: () => Promise<void>): void {
+    this.#sending = this.#sending.then(task).catch(() => {})
+  }
+
+  // Something here broke (the disk, say): nothing more is answered, because nothing more can be journaled.
+  #giveUp(error: unknown): void {
+    this.#engineStop.abort(error)
+    this.#services.report(error)
+    clearTimeout(this.#pumpTimer)
+    clearTimeout(this.#guardTimer)
+    void this.#channel?.close().catch(() => {})
+    this.#onEnd()
+  }
+
+  #guardDeadline(): void {
+    if (this.#state.phase !== 'running') {
+      clearTimeout(this.#guardTimer)
+      return
+    }
+    this.#guard(Math.max(0, (this.#state.request.document.deadline - this.#services.now() + 1) * 1000))
+  }
+
+  #guard(ms: number): void {
+    clearTimeout(this.#guardTimer)
+    this.#guardTimer = setTimeout(() => {
+      if (this.#state.phase === 'idle') this.#sayLast(refusal('deadline-passed', 'no order came'))
+      else this.#advance({ type: 'cancel', end: this.#endNow() })
+      this.#pump()
+      if (this.#channel === undefined) this.#end()
+    }, ms)
+  }
+
+  #end(): void {
+    clearTimeout(this.#guardTimer)
+    if (this.#stream.done) clearTimeout(this.#pumpTimer)
+    this.#onEnd()
+  }
+}
+
+type EventBody = WorkerEvent extends infer Event ? (Event extends WorkerEvent ? Omit<Event, 'now' | 'ledger'> : never) : never
+
+const noJob = parseBytes32(`0x${'00'.repeat(32)}`)
+
+function pickEnd({
+  finishReason,
+  inputUnits,
+  outputUnits,
+  profile,
+  traceRoot,
+}: Omit<EngineEnd, 'voucherSalt'>): Omit<EngineEnd, 'voucherSalt'> {
+  return { finishReason, inputUnits, outputUnits, profile, traceRoot }
+}
+
+function parseOrRefuse(bytes: Uint8Array): ClientMessage | Refusal {
+  try {
+    return parseClientMessage(bytes)
+  } catch (error) {
+    if (error instanceof MalformedError) return refusal('bad-request', error.message.slice(0, 200))
+    throw error
+  }
+}
+
+// Engine errors have stable codes and never contain prompts; anything else is not shown.
+function describe(error: unknown): string {
+  const code = error instanceof Error && 'code' in error && typeof error.code === 'string' ? error.code : 'unknown'
+  return `the engine failed (${code})`
+}
+
+/** Whether an error is the peer's doing and ends only this stream. */
+export function isPeerError(error: unknown): boolean {
+  return error instanceof SessionError || error instanceof MalformedError
+}
