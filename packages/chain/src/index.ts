@@ -1,1 +1,90 @@
-export {}
+export { type ConfigParameters, fetchParameters, fetchTreasury } from './bindings/ai-config.ts'
+export { dripTo } from './bindings/faucet.ts'
+export {
+  deriveModelId,
+  fetchModel,
+  fetchModelIds,
+  type ModelPublication,
+  type PublishedModel,
+  publishModel,
+  repriceModel,
+  retireModel,
+  setWorkerAllowed,
+} from './bindings/model-registry.ts'
+export {
+  type ChannelKey,
+  type ChannelTarget,
+  channelIdOf,
+  depositToPool,
+  fetchChannel,
+  fetchFreeBalance,
+  fetchRevenue,
+  lockForPayee,
+  moveLock,
+  type PaymentChannel,
+  redeemCall,
+  redeemVoucher,
+  redeemVouchers,
+  releaseChannel,
+  requestUnlock,
+  type RevenueBalance,
+  type RevenueSplit,
+  splitOf,
+  topUpLock,
+  unlockChannel,
+  type VoucherClaim,
+  withdrawFromPool,
+  withdrawRevenue,
+} from './bindings/payment-pool.ts'
+export { ensureAllowance, fetchGasBalance, fetchTokenBalance, transferTokens } from './bindings/token.ts'
+export {
+  drainWorker,
+  fetchEligibility,
+  fetchStake,
+  fetchWorker,
+  fetchWorkerIds,
+  type RegisteredWorker,
+  registerWorker,
+  requestUnstake,
+  resumeWorker,
+  setWorkerProfile,
+  signRegistration,
+  type StakeAmount,
+  stakeFor,
+  withdrawStake,
+  type WorkerProfile,
+} from './bindings/worker-registry.ts'
+export { encodeBlockHeader, type RawBlock } from './block-header.ts'
+export { type ContractCall, encodeCall } from './call.ts'
+export { assertDeployed, connectChain, type ConnectOptions } from './connect.ts'
+export { type ChainClient, type ChainConnection, createChainClient } from './connection.ts'
+export { defaultParameters, deployContracts, type DeployOptions } from './deploy.ts'
+export { type DeployedContracts, type Deployment, deploymentSchema } from './deployment.ts'
+export { assertNotDevelopmentKey, developmentAccounts } from './development-keys.ts'
+export {
+  BinaryMissingError,
+  ChainError,
+  ChainStalledError,
+  ChainStartError,
+  ChainUnreachableError,
+  DeploymentMissingError,
+  DevelopmentKeyError,
+  DirectoryCorruptError,
+  DirectoryInUseError,
+  InsufficientGasFundsError,
+  PortInUseError,
+  ProofUnavailableError,
+  TransactionRevertedError,
+  TransactionTimeoutError,
+  WrongChainError,
+} from './errors.ts'
+export { type ContractEvent, type EventCursor, type FollowedStep, followEvents, type FollowOptions } from './follow-events.ts'
+export { aiConfigAbi } from './generated/ai-config.ts'
+export { faucetAbi } from './generated/faucet.ts'
+export { modelRegistryAbi } from './generated/model-registry.ts'
+export { paymentPoolAbi } from './generated/payment-pool.ts'
+export { tacitTokenAbi } from './generated/tacit-token.ts'
+export { workerRegistryAbi } from './generated/worker-registry.ts'
+export { waitForBlockAfter, waitForChain, type WaitForChainOptions } from './health.ts'
+export { fetchCheckpoint, fetchRegistrationProof, type RegistrationProofRequest } from './registration-proof.ts'
+export { createTransactionSender, type TransactionSender, type TransactionSenderOptions } from './transaction-sender.ts'
