@@ -130,3 +130,10 @@ export class OllamaFailedError extends RuntimeError<'runtime.ollama-failed'> {
     super('runtime.ollama-failed', `Ollama did not complete the request: ${reason}.`)
   }
 }
+
+/** The model runs on a server of Ollama's makers: prompts would leave this machine. */
+export class OllamaRemoteModelError extends RuntimeError<'runtime.ollama-remote-model'> {
+  constructor(model: string) {
+    super('runtime.ollama-remote-model', `${model} does not run on this machine; Ollama would forward prompts to a remote server.`)
+  }
+}

@@ -36,6 +36,7 @@ export {
   ModelMalformedError,
   ModelNotFoundError,
   OllamaFailedError,
+  OllamaRemoteModelError,
   OllamaUnreachableError,
   PlatformUnsupportedError,
   RuntimeError,
