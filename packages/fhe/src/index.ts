@@ -1,1 +1,1 @@
-export {}
+export { type CircuitPlan, keyNeedsOf, planCircuit } from './circuit/plan.ts'

@@ -1,0 +1,125 @@
+import { equalBytes, toHex } from '@tacit/protocol'
+import { parseEvaluationKeys } from '../ckks/evaluation-keys.ts'
+import { parseSeed } from '../ckks/seeded-ciphertext.ts'
+import { MalformedEncryptionError, TicketError } from '../errors.ts'
+import { allocateLimbs, createRing, type Ring } from '../internal/ring.ts'
+import type { RandomSource } from '../internal/streams.ts'
+import { getParameters } from '../parameters.ts'
+import { assertEncoded, type EncodedNetwork } from './encoded-network.ts'
+import { finishRequest, type PreparedRequest, prepareRequest, type TraceObserver } from './evaluate.ts'
+import { layOutSession, type SessionLayout } from './session-layout.ts'
+
+/** A response, and the seed of its mask: kept by the worker, opened only to whoever re-executes. */
+export type EvaluatedRequest = { readonly response: Uint8Array<ArrayBuffer>; readonly maskSeed: Uint8Array }
+
+export type CircuitSessionOptions = {
+  readonly random: RandomSource
+  /** How many requests may be prepared ahead at once; each takes about half a megabyte. */
+  readonly tickets?: number
+}
+
+const defaultTickets = 4
+/** Seeds remembered to refuse a second use; a session that has seen as many is replaced. */
+const maximumSeeds = 65_536
+
+type Ticket = { readonly slot: PreparedRequest; readonly maskSeed: Uint8Array; readonly seed: Uint8Array }
+
+/**
+ * A worker's side of one client's use of one model: evaluates requests with public keys only. It owns its memory, which holds keys
+ * multiplied by weights: as secret as the weights, never sent or swapped out, gone with the session.
+ */
+export class CircuitSession {
+  readonly #ring: Ring
+  readonly #layout: SessionLayout
+  readonly #random: RandomSource
+  readonly #direct: PreparedRequest
+  readonly #free: PreparedRequest[] = []
+  readonly #tickets = new Map<string, Ticket>()
+  readonly #seen = new Set<string>()
+
+  /** @throws MalformedEncryptionError or MissingKeyError when the keys do not serve the plan. */
+  constructor(encoded: EncodedNetwork, keyBytes: Uint8Array, options: CircuitSessionOptions) {
+    assertEncoded(encoded)
+    const keys = parseEvaluationKeys(keyBytes)
+    if (keys.parameters !== encoded.plan.parameters) throw new MalformedEncryptionError('The key set', 'is for another parameter set')
+    this.#ring = createRing(getParameters(encoded.plan.parameters))
+    this.#layout = layOutSession(this.#ring, encoded, keys)
+    this.#random = options.random
+    this.#direct = allocatePrepared(this.#ring)
+    for (let i = 0; i < (options.tickets ?? defaultTickets); i++) this.#free.push(allocatePrepared(this.#ring))
+  }
+
+  /** How many more requests can be prepared ahead. */
+  get freeTickets(): number {
+    return this.#free.length
+  }
+
+  /**
+   * Does the half of a request that depends on its seed alone. The client draws and announces the seed; the work is used once.
+   * @throws TicketError when the seed was announced or used before, or no ticket is free.
+   */
+  prepare(seed: Uint8Array): void {
+    if (seed.length !== 32) throw new TicketError('a seed has 32 bytes')
+    const name = toHex(seed)
+    if (this.#tickets.has(name)) throw new TicketError('this seed was announced before')
+    this.#claim(name)
+    const slot = this.#free.pop()
+    if (slot === undefined) throw new TicketError('no ticket is free')
+    const maskSeed = Uint8Array.from(this.#random(32))
+    prepareRequest(this.#ring, this.#layout, seed, maskSeed, slot)
+    this.#tickets.set(name, { slot, maskSeed, seed: Uint8Array.from(seed) })
+  }
+
+  /** Gives up a prepared request. */
+  discard(seed: Uint8Array): void {
+    const name = toHex(seed)
+    const ticket = this.#tickets.get(name)
+    if (ticket === undefined) return
+    this.#tickets.delete(name)
+    this.#free.push(ticket.slot)
+  }
+
+  /**
+   * Evaluates a request: with the work done ahead if its seed was announced, from scratch otherwise; the bytes are the same for the same
+   * mask seed. A resent request is answered from what the worker stored, never evaluated twice.
+   * @throws MalformedEncryptionError for anything that is not a request of this plan, TicketError for a seed that was used before.
+   */
+  evaluate(request: Uint8Array, options: { readonly observe?: TraceObserver } = {}): EvaluatedRequest {
+    const seed = parseSeed(this.#ring, request, this.#layout.plan.level)
+    const name = toHex(seed)
+    const ticket = this.#tickets.get(name)
+    // Consumed before anything is computed: no failure below leaves a ticket that could be used again.
+    if (ticket !== undefined) {
+      this.#tickets.delete(name)
+      this.#free.push(ticket.slot)
+      if (!equalBytes(ticket.seed, seed)) throw new TicketError('it is for another request')
+      const response = finishRequest(this.#ring, this.#layout, request, ticket.maskSeed, ticket.slot, options.observe)
+      return { response, maskSeed: ticket.maskSeed }
+    }
+    this.#claim(name)
+    const maskSeed = Uint8Array.from(this.#random(32))
+    return { response: this.#evaluateDirectly(request, seed, maskSeed, options.observe), maskSeed }
+  }
+
+  /** Evaluates somebody's request again with the mask seed that the worker opened: equal bytes, or the worker did not do this. */
+  reevaluate(request: Uint8Array, maskSeed: Uint8Array, options: { readonly observe?: TraceObserver } = {}): Uint8Array<ArrayBuffer> {
+    if (maskSeed.length !== 32) throw new MalformedEncryptionError('The mask seed', 'does not have 32 bytes')
+    const seed = parseSeed(this.#ring, request, this.#layout.plan.level)
+    return this.#evaluateDirectly(request, seed, maskSeed, options.observe)
+  }
+
+  #evaluateDirectly(request: Uint8Array, seed: Uint8Array, maskSeed: Uint8Array, observe?: TraceObserver): Uint8Array<ArrayBuffer> {
+    prepareRequest(this.#ring, this.#layout, seed, maskSeed, this.#direct)
+    return finishRequest(this.#ring, this.#layout, request, maskSeed, this.#direct, observe)
+  }
+
+  #claim(name: string): void {
+    if (this.#seen.has(name)) throw new TicketError('its seed was used before')
+    if (this.#seen.size >= maximumSeeds) throw new TicketError('the session has served its number of requests')
+    this.#seen.add(name)
+  }
+}
+
+function allocatePrepared(ring: Ring): PreparedRequest {
+  return { carried: allocateLimbs(ring), second: allocateLimbs(ring), mask: [allocateLimbs(ring), allocateLimbs(ring)] }
+}
