@@ -19,16 +19,6 @@ const ln2Low = f32(-2.12194440054690583e-4)
 const sqrtHalf = f32(Math.SQRT1_2)
 const bits = new DataView(new ArrayBuffer(4))
 
-/** a + b, rounded once to float32. */
-export function add(a: number, b: number): number {
-  return f32(a + b)
-}
-
-/** a * b, rounded once to float32. */
-export function mul(a: number, b: number): number {
-  return f32(a * b)
-}
-
 /** Nearest integer, ties to even, keeping the sign of zero (`f32.nearest`). */
 export function nearest(x: number): number {
   const floor = Math.floor(x)
@@ -147,4 +137,19 @@ function split(x: number): [mantissa: number, exponent: number] {
   const word = bits.getUint32(0)
   bits.setUint32(0, (word & 0x007fffff) | (126 << 23))
   return [bits.getFloat32(0), (word >>> 23) - 126]
+}
+
+/** x < 0 ? alpha (e^x - 1) : x. */
+export function elu(x: number, alpha: number): number {
+  return x < 0 ? f32(alpha * f32(exp(x) - 1)) : x
+}
+
+/** min(max(alpha x + beta, 0), 1). */
+export function hardSigmoid(x: number, alpha: number, beta: number): number {
+  return Math.min(Math.max(f32(f32(alpha * x) + beta), 0), 1)
+}
+
+/** x hardSigmoid(x, 1/6, 1/2). */
+export function hardSwish(x: number): number {
+  return f32(x * hardSigmoid(x, f32(1 / 6), 0.5))
 }
