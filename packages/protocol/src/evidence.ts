@@ -20,7 +20,7 @@ export type Evidence<Kind extends string = string, Body = unknown> = {
 export type AcceptanceEvidence = Evidence<'acceptance/1', Signed<Acceptance>>
 
 /** The kinds that this version of the software understands. */
-export const knownEvidenceKinds = ['acceptance/1', 'registration/1'] as const
+export const knownEvidenceKinds = ['acceptance/1', 'registration/1', 'model/1'] as const
 export type KnownEvidenceKind = (typeof knownEvidenceKinds)[number]
 
 /** What a client stores and publishes. Openings never travel in it. */

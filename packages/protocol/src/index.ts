@@ -90,6 +90,19 @@ export {
   verificationSchema,
 } from './levels.ts'
 export {
+  deriveModelRegistryLocation,
+  deriveModelSlots,
+  type ModelEvidence,
+  type ModelHead,
+  type ModelProof,
+  modelProofSchema,
+  type ModelSlots,
+  type ModelStatus,
+  type ModelTerms,
+  unpackModelHead,
+  unpackModelTerms,
+} from './model-proof.ts'
+export {
   encodeOpenings,
   maxOpenedBytes,
   maxOpeningsBytes,

@@ -4,6 +4,7 @@ import { checkAcceptance } from './checks/acceptance.ts'
 import { checkNetwork, checkRegistration } from './checks/chain.ts'
 import { checkCore, checkSignature, checkTimes } from './checks/core.ts'
 import { checkLevels, checkPrivacy, checkVerification, deriveLevel } from './checks/levels.ts'
+import { checkModel } from './checks/model.ts'
 import { checkOpenings } from './checks/openings.ts'
 import { readReceiptFile } from './read-file.ts'
 import { type CheckLine, exitCodeOf, fail, pass, type ReceiptVerification, skipUnneeded } from './result.ts'
@@ -51,6 +52,9 @@ export async function verifyReceipt(input: unknown, options: VerifyReceiptOption
 /** Everything that makes it true that a registered, staked worker stands for this receipt. */
 async function checkVouching(file: ReceiptFile, receiptId: Bytes32, options: VerifyReceiptOptions): Promise<readonly CheckLine[]> {
   const core = file.receipt.document
+  const { checkpoint } = options
+  const registration = await checkRegistration(core, ofKind(file.evidence, 'registration/1'), checkpoint)
+  const { stakedWei } = registration
   return [
     checkCore(core),
     checkSignature(file.receipt),
@@ -58,8 +62,9 @@ async function checkVouching(file: ReceiptFile, receiptId: Bytes32, options: Ver
     checkLevels(core),
     ...findForeign(file.evidence, receiptId),
     checkAcceptance(core, ofKind(file.evidence, 'acceptance/1')),
-    checkNetwork(core, options.checkpoint),
-    ...(await checkRegistration(core, ofKind(file.evidence, 'registration/1'), options.checkpoint)),
+    checkNetwork(core, checkpoint),
+    ...registration.lines,
+    await checkModel(core, ofKind(file.evidence, 'model/1'), { checkpoint, stakedWei }),
   ]
 }
 

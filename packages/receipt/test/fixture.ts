@@ -10,6 +10,7 @@ import {
   commitVoucher,
   createSigner,
   deriveJobId,
+  deriveModelSlots,
   deriveSessionId,
   deriveStakeSlot,
   deriveWorkerSlot,
@@ -18,6 +19,7 @@ import {
   encodeReceiptFile,
   type Hex,
   type InferenceRequest,
+  type ModelProof,
   noScope,
   type Openings,
   parseAddress,
@@ -73,6 +75,10 @@ export type StateOptions = {
   readonly status?: number
   readonly stakedWei?: bigint
   readonly blockNumber?: bigint
+  /** 0 none, 1 active, 2 retired. */
+  readonly modelStatus?: number
+  readonly modelRoot?: Bytes32
+  readonly minStakeWei?: bigint
 }
 
 /** The state of a chain with the worker registered, and a header over it. */
@@ -81,6 +87,7 @@ export type ChainState = {
   readonly blockHash: Bytes32
   readonly accounts: MerklePatriciaTrie
   readonly storage: MerklePatriciaTrie
+  readonly modelStorage: MerklePatriciaTrie
 }
 
 export async function buildState(options: StateOptions = {}): Promise<ChainState> {
@@ -89,14 +96,21 @@ export async function buildState(options: StateOptions = {}): Promise<ChainState
   await putWord(storage, deriveWorkerSlot(options.worker ?? worker.address), workerSlot)
   await putWord(storage, deriveStakeSlot(options.worker ?? worker.address, options.model ?? model), options.stakedWei ?? 10n ** 21n)
   for (let i = 0; i < 200; i++) await putWord(storage, bytes32Of(`filler slot ${i}`), BigInt(i + 1))
+  const modelStorage = await createMPT({ useKeyHashing: true })
+  const slots = deriveModelSlots(model)
+  await putWord(modelStorage, slots.head, BigInt(addressOfLabel('owner')) | (BigInt(options.modelStatus ?? 1) << 160n))
+  await putWord(modelStorage, slots.root, BigInt(options.modelRoot ?? bytes32Of('model root')))
+  await putWord(modelStorage, slots.terms, 10_000n | ((options.minStakeWei ?? 10n ** 20n) << 128n))
+  for (let i = 0; i < 20; i++) await putWord(modelStorage, bytes32Of(`filler model slot ${i}`), BigInt(i + 1))
   const accounts = await createMPT({ useKeyHashing: true })
   const code = seeded('code')
   for (let i = 0; i < 100; i++) {
     await accounts.put(seeded(`filler account ${i}`).subarray(12), RLP.encode([i + 1, 10n ** 18n, storage.EMPTY_TRIE_ROOT, code]))
   }
   await accounts.put(parseHex(options.registry ?? contracts.workerRegistry, 'x'), RLP.encode([1, 0, storage.root(), code]))
+  await accounts.put(parseHex(contracts.modelRegistry, 'x'), RLP.encode([1, 0, modelStorage.root(), code]))
   const header = buildHeader(accounts.root(), options.blockNumber ?? 42n)
-  return { header, blockHash: parseBytes32(toHex(keccak_256(header))), accounts, storage }
+  return { header, blockHash: parseBytes32(toHex(keccak_256(header))), accounts, storage, modelStorage }
 }
 
 async function putWord(trie: MerklePatriciaTrie, slot: Hex, value: bigint): Promise<void> {
@@ -119,8 +133,6 @@ export async function proveRegistration(state: ChainState, claim: Partial<Regist
     model: claim.model ?? model,
     registry: claim.registry ?? contracts.workerRegistry,
   }
-  const prove = async (trie: MerklePatriciaTrie, key: Hex): Promise<Hex[]> =>
-    (await createMerkleProof(trie, parseHex(key, 'x'))).map((node) => toHex(node))
   return {
     type: 'tacit-registration/1',
     chainId: chainId.toString(),
@@ -131,6 +143,28 @@ export async function proveRegistration(state: ChainState, claim: Partial<Regist
     stakeProof: await prove(state.storage, deriveStakeSlot(subject.worker, subject.model)),
     ...claim,
   }
+}
+
+/** An EIP-1186 proof of the model's publication in this state. */
+export async function proveModel(state: ChainState, claim: Partial<ModelProof> = {}): Promise<ModelProof> {
+  const slots = deriveModelSlots(claim.model ?? model)
+  const registry = claim.registry ?? contracts.modelRegistry
+  return {
+    type: 'tacit-model/1',
+    chainId: chainId.toString(),
+    registry,
+    model,
+    blockHeader: toHex(state.header),
+    accountProof: await prove(state.accounts, registry),
+    headProof: await prove(state.modelStorage, slots.head),
+    rootProof: await prove(state.modelStorage, slots.root),
+    termsProof: await prove(state.modelStorage, slots.terms),
+    ...claim,
+  }
+}
+
+async function prove(trie: MerklePatriciaTrie, key: Hex): Promise<Hex[]> {
+  return (await createMerkleProof(trie, parseHex(key, 'x'))).map((node) => toHex(node))
 }
 
 export const salt = seeded('session salt')
@@ -174,6 +208,8 @@ export type WorldOptions = {
   readonly ordered?: Partial<ReceiptCore['ordered']>
   readonly quote?: Partial<Quote>
   readonly signer?: Signer
+  /** Leaves out the evidence about the model, which is optional. */
+  readonly withoutModel?: boolean
   readonly state?: StateOptions
 }
 
@@ -241,9 +277,11 @@ export async function buildWorld(options: WorldOptions = {}): Promise<World> {
     model: options.state?.model ?? model,
     registry: options.state?.registry ?? contracts.workerRegistry,
   })
+  const receiptId = documentId(core)
   const file = withEvidence(receipt, [
     acceptanceItem(core, {}, signer),
-    { kind: 'registration/1', receiptId: documentId(core), body: registration },
+    { kind: 'registration/1', receiptId, body: registration },
+    ...(options.withoutModel === true ? [] : [{ kind: 'model/1', receiptId, body: await proveModel(state) }]),
   ])
   return {
     state,

@@ -1,7 +1,7 @@
 // What somebody could hand in who wants to be believed.
 import assert from 'node:assert/strict'
 import { before, describe, it } from 'node:test'
-import { documentId, type Evidence, type RegistrationProof } from '@tacit/protocol'
+import { documentId, type Evidence, type ModelProof, type RegistrationProof } from '@tacit/protocol'
 import { type CheckName, type ReceiptVerification, verifyReceipt } from '@tacit/receipt'
 import {
   acceptanceItem,
@@ -11,6 +11,7 @@ import {
   bytes32Of,
   contracts,
   model,
+  proveModel,
   proveRegistration,
   type StateOptions,
   stranger,
@@ -86,11 +87,11 @@ describe('evidence', () => {
   })
 
   it('that is missing is a gap, never a pass', async () => {
-    const [acceptance, registration] = world.file.evidence
-    assert.ok(acceptance !== undefined && registration !== undefined)
+    const [acceptance, registration, model] = world.file.evidence
+    assert.ok(acceptance !== undefined && registration !== undefined && model !== undefined)
     for (const [evidence, check] of [
-      [[registration], 'acceptance'],
-      [[acceptance], 'registration'],
+      [[registration, model], 'acceptance'],
+      [[acceptance, model], 'registration'],
       [[], 'acceptance'],
     ] as const) {
       const result = await verifyReceipt(withEvidence(world.file.receipt, evidence), { checkpoint: world.checkpoint })
@@ -215,6 +216,64 @@ describe('evidence', () => {
   })
 })
 
+describe('the weights of a receipt', () => {
+  it('are those that were published, or the receipt is refused', async () => {
+    const world = await buildWorld({ core: { modelRoot: bytes32Of('cheaper weights') } })
+    const result = await verifyReceipt(world.bytes, { checkpoint: world.checkpoint })
+    assertStatus(result, 'model', 'FAIL')
+    assertStatus(result, 'registration', 'PASS')
+    assert.equal(result.exitCode, 1)
+    assert.equal(result.level, null)
+  })
+
+  it('are of a model that exists, and whose least stake the worker has', async () => {
+    for (const state of [{ modelStatus: 0 }, { modelStatus: 9 }, { minStakeWei: 10n ** 21n + 1n }]) {
+      const world = await buildWorld({ state })
+      const result = await verifyReceipt(world.bytes, { checkpoint: world.checkpoint })
+      assertStatus(result, 'model', 'FAIL')
+      assert.equal(result.exitCode, 1)
+    }
+    for (const state of [{ modelStatus: 2 }, { minStakeWei: 10n ** 21n }]) {
+      const world = await buildWorld({ state })
+      assert.equal((await verifyReceipt(world.bytes, { checkpoint: world.checkpoint })).exitCode, 0)
+    }
+  })
+
+  it('are the word of the worker when there is no evidence about them, and the line says so', async () => {
+    const world = await buildWorld()
+    const evidence = world.file.evidence.filter((item) => item.kind !== 'model/1')
+    const result = await verifyReceipt(withEvidence(world.file.receipt, evidence), { checkpoint: world.checkpoint })
+    assertStatus(result, 'model', 'SKIP')
+    assert.equal(result.exitCode, 0)
+  })
+
+  it('are not shown by foreign, mixed up or cut proofs', async () => {
+    const world = await buildWorld()
+    const good = await proveModel(world.state)
+    const changes: readonly Partial<ModelProof>[] = [
+      { chainId: '1' },
+      { model: bytes32Of('other model') as never },
+      { registry: contracts.workerRegistry },
+      { rootProof: good.headProof },
+      { headProof: good.rootProof },
+      { termsProof: good.rootProof },
+      { termsProof: good.termsProof.slice(0, -1) },
+      { accountProof: [] },
+      { blockHeader: '0xc0' },
+    ]
+    for (const change of changes) {
+      const [acceptance, registration] = world.file.evidence
+      assert.ok(acceptance !== undefined && registration !== undefined)
+      const item = { kind: 'model/1', receiptId: documentId(world.core), body: { ...good, ...change } }
+      const result = await verifyReceipt(withEvidence(world.file.receipt, [acceptance, registration, item]), {
+        checkpoint: world.checkpoint,
+      })
+      assertStatus(result, 'model', 'FAIL')
+      assert.equal(result.exitCode, 1)
+    }
+  })
+})
+
 describe('a checkpoint', () => {
   let world: World
   before(async () => {
@@ -241,7 +300,7 @@ describe('a checkpoint', () => {
   })
 
   it('of another deployment on the same chain refuses', async () => {
-    for (const key of ['paymentPool', 'workerRegistry'] as const) {
+    for (const key of ['paymentPool', 'workerRegistry', 'modelRegistry'] as const) {
       const checkpoint = { ...world.checkpoint, contracts: { ...contracts, [key]: addressOfLabel('other deployment') } }
       assert.equal((await verifyReceipt(world.bytes, { checkpoint })).exitCode, 1, key)
     }

@@ -9,7 +9,7 @@ import { leafPaths, mutateLeaf } from './mutate.ts'
 describe('a receipt file that was changed', () => {
   let world: World
   before(async () => {
-    world = await buildWorld()
+    world = await buildWorld({ withoutModel: true })
   })
 
   // Every byte, one bit each, is in tamper.full.test.ts; here every thirteenth.
@@ -70,6 +70,18 @@ describe('a receipt file that was changed', () => {
     for (const spelling of spellings) {
       assert.notEqual(spelling, text)
       assert.equal((await verifyReceipt(new TextEncoder().encode(spelling), { checkpoint: world.checkpoint })).exitCode, 1)
+    }
+  })
+
+  it('keeps no evidence about the model that was changed anywhere', async () => {
+    const { bytes, checkpoint } = await buildWorld()
+    const start = new TextDecoder().decode(bytes).indexOf('"type":"tacit-model/1"') - 4500
+    assert.ok(start > 0)
+    for (let index = start; index < bytes.length; index += 29) {
+      const flipped = Uint8Array.from(bytes)
+      flipped[index] = (flipped[index] ?? 0) ^ 1
+      const result = await verifyReceipt(flipped, { checkpoint })
+      assert.notEqual(result.exitCode === 0 && result.lines.find((line) => line.check === 'model')?.status, 'PASS', `byte ${index}`)
     }
   })
 

@@ -30,28 +30,32 @@ type Registration =
   | { readonly outcome: 'shown'; readonly header: BlockHeader; readonly stakedWei: bigint; readonly status: string }
   | { readonly outcome: 'refused'; readonly reason: string; readonly header?: BlockHeader }
 
+/** The lines about a registration, and the stake that it shows. */
+export type RegistrationCheck = { readonly lines: readonly CheckLine[]; readonly stakedWei: bigint | undefined }
+
 /** Lines `block` and `registration`: the evidence is about the checkpoint's block, and the worker was registered and staked there. */
 export async function checkRegistration(
   core: ReceiptCore,
   items: readonly Evidence[],
   checkpoint: Checkpoint | undefined,
-): Promise<readonly CheckLine[]> {
+): Promise<RegistrationCheck> {
   if (items.length === 0) {
-    return [
+    const lines = [
       skip('block', 'There is no registration evidence, so there is no block to look at.'),
       skip('registration', 'The evidence does not show that the worker was registered and had stake.'),
     ]
+    return { lines, stakedWei: undefined }
   }
   const registrations = await Promise.all(items.map((item) => readRegistration(core, item, checkpoint)))
   const refused = registrations.find((registration) => registration.outcome === 'refused')
   // Evidence about several blocks may travel together; what is wrong in itself is wrong whatever its block.
   const chosen = refused ?? registrations.find(({ header }) => header?.hash === checkpoint?.blockHash) ?? registrations[0]
-  if (chosen === undefined) return []
+  if (chosen === undefined) return { lines: [], stakedWei: undefined }
   const lines = [checkBlock(chosen.header, checkpoint), describeRegistration(core, chosen, checkpoint)]
   if (items.length > 1 && refused === undefined) {
     lines.push(skipUnneeded('evidence', `${items.length - 1} further registration proofs are about other blocks and were not needed.`))
   }
-  return lines
+  return { lines, stakedWei: chosen.outcome === 'shown' ? chosen.stakedWei : undefined }
 }
 
 /** The header of the evidence is that of the checkpoint's block. */
