@@ -304,6 +304,7 @@ function quoteOnly(run: JobRun, task: Extract<JobTask, { kind: 'quote' }>): Clie
   return {
     payer: run.options.payer.address,
     channel: noChannel,
+    channelSalt: noSalt,
     levels: task.levels,
     streamMode: task.streamMode,
     input: task.input,
@@ -313,6 +314,7 @@ function quoteOnly(run: JobRun, task: Extract<JobTask, { kind: 'quote' }>): Clie
   }
 }
 
+const noSalt = parseBytes32(`0x${'00'.repeat(32)}`)
 const noChannel = `0x${'00'.repeat(32)}` as ClientOrder['channel'] // no voucher is signed while quoting
 
 async function pause(ms: number, signal: AbortSignal | undefined): Promise<void> {

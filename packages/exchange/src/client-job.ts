@@ -33,6 +33,7 @@ import { isAcceptanceGenuine } from './worker-job.ts'
 export type ClientOrder = {
   readonly payer: Address
   readonly channel: ChannelId
+  readonly channelSalt: Bytes32
   readonly levels: Levels
   readonly streamMode: StreamMode
   readonly input: JobInput
@@ -227,7 +228,7 @@ function placeOrder(event: Extract<ClientEvent, { type: 'order' }>, order: Clien
     job: { phase: 'ordered', quote, request, voucher, inputFrankingKey: frankingKey, step: 1 },
     effects: [
       { type: 'persist-ledger', ledger },
-      { type: 'send', message: { t: 'order', request, voucher, frankingKey, input: order.input } },
+      { type: 'send', message: { t: 'order', request, voucher, channelSalt: order.channelSalt, frankingKey, input: order.input } },
     ],
   }
 }

@@ -56,6 +56,8 @@ export type Order = {
   readonly t: 'order'
   readonly request: Signed<InferenceRequest>
   readonly voucher: SignedVoucher
+  /** Opens the channel id: the pool knows a channel by payer, payee, model and this. */
+  readonly channelSalt: Bytes32
   readonly frankingKey: Hex
   readonly input: JobInput
 }
@@ -143,6 +145,7 @@ const clientMessageSchema: Schema<ClientMessage> = variant<ClientMessage>('t', {
     t: oneOf('order'),
     request: signedSchema(requestSchema),
     voucher: signedVoucherSchema,
+    channelSalt: bytes32,
     frankingKey: hex(32),
     input: jobInputSchema,
   }),

@@ -1,6 +1,7 @@
 // What a worker checks before it binds itself to an order. A refusal costs the client nothing.
 import {
   type Address,
+  type Bytes32,
   type ChannelId,
   documentId,
   type InferenceRequest,
@@ -21,6 +22,7 @@ export type ChannelView = {
   readonly payer: Address
   readonly payee: Address
   readonly model: ModelId
+  readonly salt: Bytes32
   /** Cumulative: everything that was ever locked and not given back. */
   readonly locked: bigint
   /** The payer asked for the lock back; new work on it is not safe. */

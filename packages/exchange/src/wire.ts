@@ -27,6 +27,9 @@ export type Frame =
   | { readonly type: 'prekey-request' }
   /** Canonical JSON of a signed prekey. */
   | { readonly type: 'prekey'; readonly json: Uint8Array }
+  /** Asks how busy the worker is; everybody may. */
+  | { readonly type: 'status-request' }
+  | { readonly type: 'status'; readonly capacity: number; readonly running: number; readonly draining: boolean }
   | { readonly type: 'fault'; readonly fault: Fault }
 
 const tags = {
@@ -64,7 +67,10 @@ export function encodeFrame(frame: Frame): Uint8Array<ArrayBuffer> {
     case 'resumed':
       return concatBytes(head, u32(frame.next), frame.attemptNonce)
     case 'prekey-request':
+    case 'status-request':
       return head
+    case 'status':
+      return concatBytes(head, u32(frame.capacity), u32(frame.running), Uint8Array.of(frame.draining ? 1 : 0))
     case 'prekey':
       return concatBytes(head, frame.json)
     case 'fault':
@@ -109,6 +115,10 @@ export function parseFrame(bytes: Uint8Array): Frame {
       return exactly(body, 36, () => ({ type: 'resumed', next: readU32(body, 0), attemptNonce: body.slice(4, 36) }))
     case tags['prekey-request']:
       return exactly(body, 0, { type: 'prekey-request' })
+    case tags['status-request']:
+      return exactly(body, 0, { type: 'status-request' })
+    case tags.status:
+      return exactly(body, 9, () => ({ type: 'status', capacity: readU32(body, 0), running: readU32(body, 4), draining: body[8] === 1 }))
     case tags.prekey:
       if (body.length > 4096) throw new StreamError('a prekey frame is too long')
       return { type: 'prekey', json: body.slice() }

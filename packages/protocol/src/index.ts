@@ -175,3 +175,4 @@ export {
 } from './typed-data.ts'
 export { parseUint, type UintString, uintToBytes32 } from './uint.ts'
 export { createVoucherDigest, type SignedVoucher, signedVoucherSchema, type Voucher } from './voucher.ts'
+export { cardHash, type ModelCard, modelCardSchema, modelRoot, type TensorDescription, type WeightCommitments } from './model-card.ts'

@@ -7,7 +7,10 @@ import {
   documentId,
   type JobId,
   type Json,
+  parseAddress,
+  parseBytes32,
   parseChannelId,
+  parseModelId,
   parseJobId,
   parseJson,
   type SessionId,
@@ -20,7 +23,7 @@ import type { Earning, Journal, Redeemable, StoredStream } from '../worker/journ
 
 const schema = `
 create table if not exists meta (key text primary key, value text not null);
-create table if not exists channel (id text primary key, credited text not null, reserved text not null, voucher text, redeemed text not null default '0');
+create table if not exists channel (id text primary key, credited text not null, reserved text not null, payer text, model text, salt text, voucher text, redeemed text not null default '0');
 create table if not exists job (session text not null, idx integer not null, nonce blob not null, started integer not null default (unixepoch()), final integer not null default 0, primary key (session, idx)) without rowid;
 create table if not exists chunk (session text not null, idx integer not null, counter integer not null, bytes blob not null, primary key (session, idx, counter)) without rowid;
 create table if not exists work (job text primary key, channel text not null, acceptance text not null, amount text not null, outcome text not null, receipt text, receipt_id text, redeemed integer not null default 0, accepted_at integer not null, model text not null default '');
@@ -66,11 +69,17 @@ class SqliteJournal implements Journal {
     this.#sql('insert into job (session, idx, nonce) values (?, ?, ?)').run(session, jobIndex, responseNonce)
   }
 
-  recordVoucher({ job, voucher, ledger, acceptance }: Parameters<Journal['recordVoucher']>[0]): void {
+  recordVoucher({ job, channel, voucher, ledger, acceptance }: Parameters<Journal['recordVoucher']>[0]): void {
     this.#transaction(() => {
       const before = this.ledger(voucher.channelId)
       this.#writeLedger(voucher.channelId, ledger)
-      this.#sql('update channel set voucher = ? where id = ?').run(canonicalJson(voucher), voucher.channelId)
+      this.#sql('update channel set voucher = ?, payer = ?, model = ?, salt = ? where id = ?').run(
+        canonicalJson(voucher),
+        channel.payer,
+        channel.model,
+        channel.salt,
+        voucher.channelId,
+      )
       const paid = ledger.reserved - before.reserved
       this.#sql(
         `insert into work (job, channel, acceptance, amount, outcome, accepted_at) values (?, ?, ?, ?, 'running', ?)
@@ -124,7 +133,7 @@ class SqliteJournal implements Journal {
   }
 
   redeemable(): readonly Redeemable[] {
-    const rows = this.#sql('select id, voucher, redeemed from channel where voucher is not null').all()
+    const rows = this.#sql('select id, payer, model, salt, voucher, redeemed from channel where voucher is not null').all()
     return rows.flatMap((row) => {
       const voucher = readVoucher(String(row['voucher']))
       if (BigInt(voucher.maxClaimableAmount) <= BigInt(String(row['redeemed']))) return []
@@ -132,7 +141,20 @@ class SqliteJournal implements Journal {
       const receipts = this.#sql(
         'select receipt_id from work where channel = ? and redeemed = 0 and receipt_id is not null order by receipt_id',
       ).all(channel)
-      return [{ channel, voucher, receipts: receipts.map((receipt) => String(receipt['receipt_id'])) }]
+      const key = {
+        payer: parseAddress(String(row['payer'])),
+        model: parseModelId(String(row['model'])),
+        salt: parseBytes32(String(row['salt'])),
+      }
+      return [
+        {
+          channel,
+          key,
+          voucher,
+          receipts: receipts.map((receipt) => String(receipt['receipt_id'])),
+          redeemed: BigInt(String(row['redeemed'])),
+        },
+      ]
     })
   }
 

@@ -196,7 +196,8 @@ export class Job {
         const verdict = await model.preflight(order.input, { signal: this.#engineStop.signal })
         if (!verdict.ok) preflight = refusal(verdict.code, verdict.message)
       }
-      channel = await services.channel(order.request.document.channel, { needs: BigInt(order.voucher.maxClaimableAmount) })
+      const key = { payer: order.request.document.payer, model: model.id, salt: order.channelSalt }
+      channel = await services.channel(key, { needs: BigInt(order.voucher.maxClaimableAmount) })
     } catch {
       preflight ??= refusal('engine-failed', 'this worker could not check the order; try again or use another worker')
     }
@@ -230,7 +231,7 @@ export class Job {
     const { journal } = this.#services
     switch (effect.type) {
       case 'persist-voucher':
-        return journal.recordVoucher({ job: this.id, voucher: effect.voucher, ledger: effect.ledger, acceptance: effect.acceptance })
+        return this.#recordVoucher(effect)
       case 'persist-ledger':
         if (channelId !== undefined) journal.recordLedger(channelId, this.id, effect.ledger)
         return
@@ -245,6 +246,12 @@ export class Job {
       case 'stop-engine':
         return this.#engineStop.abort(new DOMException('The job was stopped.', 'AbortError'))
     }
+  }
+
+  #recordVoucher({ voucher, ledger, acceptance }: Extract<WorkerEffect, { type: 'persist-voucher' }>): void {
+    if (this.#state.phase !== 'running') return
+    const { payer, model, salt } = this.#state.channel
+    this.#services.journal.recordVoucher({ job: this.id, channel: { payer, model, salt }, voucher, ledger, acceptance })
   }
 
   async #runEngine(input: Order['input'], maxTokens: number): Promise<void> {

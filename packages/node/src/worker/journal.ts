@@ -1,4 +1,5 @@
 import type { WorkerLedger } from '@tacit/exchange'
+import type { ChannelKey } from './services.ts'
 import type { Acceptance, ChannelId, JobId, ReceiptCore, SessionId, Signed, SignedVoucher } from '@tacit/protocol'
 
 /** A job as the journal knows it: enough to send its ciphertext again, never a plaintext or a key. */
@@ -7,8 +8,11 @@ export type StoredStream = { readonly attemptNonce: Uint8Array; readonly chunks:
 /** The best voucher of a channel that is not redeemed yet, and the receipts it pays for. */
 export type Redeemable = {
   readonly channel: ChannelId
+  readonly key: ChannelKey
   readonly voucher: SignedVoucher
   readonly receipts: readonly string[]
+  /** What the journal knows as redeemed already. */
+  readonly redeemed: bigint
 }
 
 /** One line of a worker's earnings. */
@@ -31,6 +35,7 @@ export type Journal = {
   claimJob(session: SessionId, jobIndex: number, responseNonce: Uint8Array): void
   recordVoucher(entry: {
     readonly job: JobId
+    readonly channel: ChannelKey
     readonly voucher: SignedVoucher
     readonly ledger: WorkerLedger
     readonly acceptance: Signed<Acceptance>

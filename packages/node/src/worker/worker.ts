@@ -114,6 +114,9 @@ export class Worker {
       case 'prekey-request':
         await channel.send({ type: 'prekey', json: canonicalBytes(await this.#prekeys.current()) })
         return undefined
+      case 'status-request':
+        await channel.send({ type: 'status', capacity: this.#maxJobs, running: this.runningJobs, draining: this.#draining })
+        return undefined
       case 'open': {
         const fault = await this.#open(frame)
         await channel.send(fault === undefined ? { type: 'opened' } : { type: 'fault', fault })

@@ -1,0 +1,56 @@
+// Turns vouchers into revenue: one transaction for all channels that owe something, with the root of the receipts it pays.
+import { type Bytes32, type Hex, keccak, parseBytes32, parseHex, parseUint } from '@tacit/protocol'
+import type { Journal, Redeemable } from './journal.ts'
+
+/** What sends the transaction. Resolves when it is mined; gives what the chain then counts as claimed, per channel. */
+export type RedeemVouchers = (
+  claims: readonly Redeemable[],
+  receiptsRoot: Hex,
+) => Promise<readonly { readonly channel: string; readonly claimed: bigint }[]>
+
+/**
+ * Redeems everything that is due. Safe to repeat: vouchers are cumulative, so a claim that was mined before a crash is only
+ * noted the second time.
+ * @returns the sum that was newly redeemed, in the token's smallest unit.
+ */
+export async function redeemAll(journal: Journal, redeem: RedeemVouchers): Promise<bigint> {
+  const due = journal.redeemable()
+  if (due.length === 0) return 0n
+  const receipts = due.flatMap((entry) => entry.receipts)
+  const claimed = await redeem(due, receiptsRoot(receipts.map((receipt) => parseBytes32(receipt))))
+  let sum = 0n
+  for (const entry of due) {
+    const amount = parseUint(entry.voucher.maxClaimableAmount, 'A voucher amount', 128)
+    const onChain = claimed.find(({ channel }) => channel === entry.channel)?.claimed ?? 0n
+    if (onChain < amount) continue
+    journal.markRedeemed(entry.channel, onChain, entry.receipts)
+    sum += onChain - entry.redeemed
+  }
+  return sum
+}
+
+/**
+ * The Merkle root over receipt ids as OpenZeppelin's MerkleProof checks it: leaves hashed twice, sorted, pairs hashed in
+ * order. Zero when there are none.
+ */
+export function receiptsRoot(receipts: readonly Bytes32[]): Bytes32 {
+  let level: readonly Bytes32[] = receipts
+    .map((receipt) => keccak(parseHex(keccak(parseHex(receipt, 'A receipt id', 32)), 'A hash', 32)))
+    .toSorted()
+  if (level.length === 0) return parseBytes32(`0x${'00'.repeat(32)}`)
+  while (level.length > 1) {
+    const next: Bytes32[] = []
+    for (let i = 0; i < level.length; i += 2) {
+      const [a, b] = [level[i], level[i + 1]]
+      if (a === undefined) continue
+      next.push(b === undefined ? a : hashPair(a, b))
+    }
+    level = next
+  }
+  return level[0] ?? parseBytes32(`0x${'00'.repeat(32)}`)
+}
+
+function hashPair(a: Bytes32, b: Bytes32): Bytes32 {
+  const [low, high] = a < b ? [a, b] : [b, a]
+  return keccak(parseHex(low, 'A hash', 32), parseHex(high, 'A hash', 32))
+}
