@@ -1,4 +1,4 @@
-import { TacitError, type TacitErrorOptions } from '@tacit/protocol'
+import { TacitError } from '@tacit/protocol'
 
 /** The base of every error of this package. */
 export abstract class FheError<Code extends `fhe.${string}` = `fhe.${string}`> extends TacitError<Code> {}
@@ -89,8 +89,18 @@ export class AnswerBudgetError extends FheError<'fhe.answer-budget'> {
 
 /** An answer that an honest worker cannot have sent; the secret it was for is destroyed. */
 export class RefusedAnswerError extends FheError<'fhe.refused-answer'> {
-  constructor(options: TacitErrorOptions = {}) {
-    super('fhe.refused-answer', 'The answer was refused and the secret key it was for was destroyed.', options)
+  /** Wait this long before a new key set goes to that worker, if it ever does; never send the same request again. */
+  readonly replaceAfterMs: number
+  constructor({ replaceAfterMs }: { readonly replaceAfterMs: number }) {
+    super('fhe.refused-answer', 'The answer was refused and the secret key it was for was destroyed.')
+    this.replaceAfterMs = replaceAfterMs
+  }
+}
+
+/** An answer or a confirmation without a valid signature over its statement. */
+export class UnsignedAnswerError extends FheError<'fhe.unsigned-answer'> {
+  constructor() {
+    super('fhe.unsigned-answer', 'The answer is not signed by who should have signed it, so it is not decrypted.')
   }
 }
 
