@@ -97,6 +97,13 @@ export class ModelMalformedError extends RuntimeError<'runtime.model-malformed'>
   }
 }
 
+/** The store has another model under that name. */
+export class ModelNameTakenError extends RuntimeError<'runtime.model-name-taken'> {
+  constructor(name: string) {
+    super('runtime.model-name-taken', `The name ${name} already belongs to another model; choose a different one.`)
+  }
+}
+
 /** The bytes that were opened are not the pinned ones. */
 export class DigestMismatchError extends RuntimeError<'runtime.digest-mismatch'> {
   readonly expected: string

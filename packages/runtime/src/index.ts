@@ -34,6 +34,7 @@ export {
   InvalidRequestError,
   ModelChangedError,
   ModelMalformedError,
+  ModelNameTakenError,
   ModelNotFoundError,
   OllamaFailedError,
   OllamaRemoteModelError,
@@ -43,3 +44,4 @@ export {
 } from './errors.ts'
 export { type GgufHeader, type GgufParse, type GgufTensor, type GgufValue, ggufStrings, parseGgufHeader } from './gguf.ts'
 export { formatProfile, type ProfileFields } from './profile.ts'
+export { assertInputs, openReferenceEngine } from './reference-engine.ts'

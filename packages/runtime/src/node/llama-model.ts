@@ -1,7 +1,8 @@
 // Child side: opens a GGUF file, checks it, and has llama.cpp load exactly the bytes that were hashed.
 import { createHash } from 'node:crypto'
 import type { FileHandle } from 'node:fs/promises'
-import { type GgufHeader, type GgufValue, parseGgufHeader } from '../gguf.ts'
+import type { GgufHeader, GgufValue } from '../gguf.ts'
+import { readGgufFile } from './gguf-file.ts'
 import { type AddonContext, type AddonModel, errorLogLevel, type LlamaAddon, loadLlamaAddon } from './llama-addon.ts'
 import type { ModelFacts, OpenModel, Refusal } from './llama-messages.ts'
 import { openPinned, type PinnedFile } from './pinned-file.ts'
@@ -72,19 +73,10 @@ async function openFile(path: string): Promise<PinnedFile> {
   }
 }
 
-const firstRead = 1 << 18
-const longestHeader = 1 << 28
-
 async function readHeader(handle: FileHandle): Promise<{ readonly header: GgufHeader; readonly bytes: Uint8Array }> {
-  for (let length = firstRead; ; length *= 4) {
-    const buffer = Buffer.alloc(length)
-    const { bytesRead } = await handle.read(buffer, 0, length, 0)
-    const bytes = buffer.subarray(0, bytesRead)
-    const parsed = parseGgufHeader(bytes)
-    if (parsed.ok) return { header: parsed.header, bytes }
-    const wholeFile = bytesRead < length
-    if (!parsed.more || wholeFile || length >= longestHeader) throw new RefusedError({ reason: 'malformed', detail: parsed.reason })
-  }
+  const file = await readGgufFile(handle)
+  if (!file.ok) throw new RefusedError({ reason: 'malformed', detail: file.reason })
+  return file
 }
 
 /** llama.cpp reports why it refuses a file only in its log. Nothing of a prompt exists yet while this listens. */

@@ -7,7 +7,10 @@ export class NdjsonBrokenError extends Error {
  * The objects of a newline-delimited JSON body, one by one, with lines bounded. Leaving the loop closes the body.
  * @throws NdjsonBrokenError
  */
-export async function* readNdjson(body: ReadableStream<Uint8Array>, lineLimitBytes: number): AsyncGenerator<Record<string, unknown>, void, void> {
+export async function* readNdjson(
+  body: ReadableStream<Uint8Array>,
+  lineLimitBytes: number,
+): AsyncGenerator<Record<string, unknown>, void, void> {
   const reader = body.getReader()
   let held = Buffer.alloc(0)
   try {

@@ -43,7 +43,9 @@ export function ollamaAddress(host: string | undefined): string {
  * const found = await detectOllama({ host: process.env.OLLAMA_HOST })
  * found?.models.map(({ name }) => name)
  */
-export async function detectOllama(options: { readonly host?: string | undefined; readonly signal?: AbortSignal } = {}): Promise<DetectedOllama | undefined> {
+export async function detectOllama(
+  options: { readonly host?: string | undefined; readonly signal?: AbortSignal } = {},
+): Promise<DetectedOllama | undefined> {
   const address = ollamaAddress(options.host)
   const timeout = AbortSignal.timeout(2000)
   const signal = options.signal ? AbortSignal.any([options.signal, timeout]) : timeout

@@ -13,7 +13,16 @@ import { assertLanguageInput, assertLanguageRequest, inputOf } from '../language
 import { formatProfile } from '../profile.ts'
 import { type SlotQueue, slotQueue } from '../slot-queue.ts'
 import { NdjsonBrokenError, readNdjson } from './ndjson.ts'
-import { asRecord, callOllama, defaultOllamaAddress, describeFailure, failureOf, listModels, type OllamaModel, sendToOllama } from './ollama-api.ts'
+import {
+  asRecord,
+  callOllama,
+  defaultOllamaAddress,
+  describeFailure,
+  failureOf,
+  listModels,
+  type OllamaModel,
+  sendToOllama,
+} from './ollama-api.ts'
 
 export type OllamaEngineOptions = {
   /** As Ollama lists it; `:latest` may be left out. */
