@@ -43,6 +43,8 @@ const tags = {
   fault: 8,
   'prekey-request': 9,
   prekey: 10,
+  'status-request': 11,
+  status: 12,
 } as const
 const version = 1
 

@@ -13,3 +13,17 @@ export class DataInUseError extends TacitError<'node.data-in-use'> {
     super('node.data-in-use', `Another process (${pid}) already uses ${path}.`, { details: ['Stop it first: `tacit down`.'] })
   }
 }
+
+/** What is to be served is not what the registry committed to. */
+export class ModelMismatchError extends TacitError<'node.model-mismatch'> {
+  constructor(name: string, reason: string) {
+    super('node.model-mismatch', `The model ${name} cannot be served: ${reason}.`)
+  }
+}
+
+/** A part of the network did not start, or ended. */
+export class RoleFailedError extends TacitError<'node.role-failed'> {
+  constructor(role: string, reason: string, options: TacitErrorOptions = {}) {
+    super('node.role-failed', `The ${role} did not start: ${reason}`, options)
+  }
+}

@@ -1,1 +1,9 @@
-export {}
+export { Dispatcher, type DispatcherOptions, type EligibleWorker, type Probe } from './dispatcher/dispatcher.ts'
+export { CorruptDataError, DataInUseError, ModelMismatchError, RoleFailedError } from './errors.ts'
+export type { Earning, Journal, Redeemable, StoredStream } from './worker/journal.ts'
+export { type ServedModelTerms, serveLanguageEngine } from './worker/language-model.ts'
+export { type RedeemVouchers, receiptsRoot, redeemAll } from './worker/redeemer.ts'
+export type { Preflight, RunEvent, ServedModel } from './worker/served-model.ts'
+export type { ChannelKey, WorkerServices } from './worker/services.ts'
+export { fromWireTensor, serveTensorEngine, toWireTensors } from './worker/tensor-model.ts'
+export { Worker, type WorkerOptions } from './worker/worker.ts'

@@ -1,0 +1,17 @@
+export { createChannelReader, createRedeemer } from './chain-services.ts'
+export { loadFastSignatures } from './fast-signatures.ts'
+export { openKeyFile, writeDurably } from './key-file.ts'
+export { type OpenedModel, openServedModel } from './open-model.ts'
+export type {
+  ChainConfig,
+  DispatcherConfig,
+  ListenConfig,
+  ModelConfig,
+  RelayConfig,
+  RoleCommand,
+  RoleConfig,
+  RoleEvent,
+  WorkerConfig,
+} from './roles/role-config.ts'
+export { type RunningRole, type SpawnRoleOptions, spawnRole } from './roles/spawn-role.ts'
+export { openSqliteJournal } from './sqlite-journal.ts'
