@@ -183,25 +183,24 @@ contract PaymentPool is RevenueStreams, EIP712, Multicall, ReentrancyGuardTransi
     }
 
     /// @notice Redeems one voucher; the caller is the payee. `receiptsRoot` is published with it, zero for none.
-    function redeem(Claim calldata claim, bytes32 receiptsRoot) external nonReentrant {
+    /// @dev No reentrancy guard here and in redeemMany: the only outside call is a staticcall (ERC-1271), before any write.
+    function redeem(Claim calldata claim, bytes32 receiptsRoot) external {
         bytes32 channelId = channelIdOf(claim.payer, msg.sender, claim.modelId, claim.salt);
-        SkipReason reason = _redeem(claim, channelId);
+        SkipReason reason = _redeem(claim, channelId, receiptsRoot);
         if (reason != SkipReason.None) _refuse(claim, channelId, reason);
-        if (receiptsRoot != 0) emit ReceiptsAnchored(msg.sender, receiptsRoot);
     }
 
     /// @notice Redeems many vouchers of one payee, the caller. A claim that cannot be redeemed is skipped, so that no payer
     /// can hold up the others; the call reverts only if none could.
-    function redeemMany(Claim[] calldata claims, bytes32 receiptsRoot) external nonReentrant returns (uint256 redeemed) {
+    function redeemMany(Claim[] calldata claims, bytes32 receiptsRoot) external returns (uint256 redeemed) {
         for (uint256 i; i < claims.length; ++i) {
             Claim calldata claim = claims[i];
             bytes32 channelId = channelIdOf(claim.payer, msg.sender, claim.modelId, claim.salt);
-            SkipReason reason = _redeem(claim, channelId);
+            SkipReason reason = _redeem(claim, channelId, receiptsRoot);
             if (reason == SkipReason.None) ++redeemed;
             else emit ClaimSkipped(channelId, reason);
         }
         require(redeemed > 0, NothingRedeemed());
-        if (receiptsRoot != 0) emit ReceiptsAnchored(msg.sender, receiptsRoot);
     }
 
     // ----------------------------------------------------------------------------------------------- revenue
@@ -299,10 +298,10 @@ contract PaymentPool is RevenueStreams, EIP712, Multicall, ReentrancyGuardTransi
         emit ChannelClosed(channelId, kept, freed);
     }
 
-    function _redeem(Claim calldata claim, bytes32 channelId) private returns (SkipReason) {
+    function _redeem(Claim calldata claim, bytes32 channelId, bytes32 receiptsRoot) private returns (SkipReason) {
         Channel storage c = _channels[channelId];
-        uint128 amount = claim.amount;
-        (uint128 locked, uint128 claimed) = (c.locked, c.claimed);
+        (uint256 locked, uint256 claimed) = _amounts(c);
+        uint256 amount = claim.amount;
         // A closed channel still pays what it kept.
         if (locked == 0) return SkipReason.NotOpen;
         if (amount <= claimed) return SkipReason.NotIncreasing;
@@ -311,14 +310,44 @@ contract PaymentPool is RevenueStreams, EIP712, Multicall, ReentrancyGuardTransi
         if (!_signedBy(claim.payer, voucherDigest(channelId, claim.maxClaimableAmount), claim.signature)) {
             return SkipReason.BadSignature;
         }
-        uint128 difference;
+        _setAmounts(c, locked, amount);
+        // The token's supply bounds the sum of all locks, hence this one.
         unchecked {
-            difference = amount - claimed;
+            undividedRevenue[_splitKeyOf(c, msg.sender)] += amount - claimed;
         }
-        c.claimed = amount;
-        _accrue(msg.sender, c.modelOwner, c.ownerBps, c.protocolBps, difference);
-        emit Redeemed(channelId, msg.sender, amount, difference);
+        emit Redeemed(channelId, msg.sender, receiptsRoot, uint128(amount));
         return SkipReason.None;
+    }
+
+    // The compiler reads and writes a packed field at a time; redeeming does it once per slot. The layout is that of
+    // Channel: locked in the low half of slot 0, claimed in the high half; in slot 1 the owner's address, 16 bits of
+    // ownerBps, 16 bits of protocolBps. A fuzz test holds these against the struct.
+
+    function _amounts(Channel storage c) private view returns (uint256 locked, uint256 claimed) {
+        assembly ("memory-safe") {
+            let packed := sload(c.slot)
+            locked := and(packed, 0xffffffffffffffffffffffffffffffff)
+            claimed := shr(128, packed)
+        }
+    }
+
+    function _setAmounts(Channel storage c, uint256 locked, uint256 claimed) private {
+        assembly ("memory-safe") {
+            sstore(c.slot, or(locked, shl(128, claimed)))
+        }
+    }
+
+    /// @dev splitHash of the channel's split.
+    function _splitKeyOf(Channel storage c, address payee) private view returns (bytes32 key) {
+        assembly ("memory-safe") {
+            let packed := sload(add(c.slot, 1))
+            let free := mload(0x40)
+            mstore(free, payee)
+            mstore(add(free, 0x20), and(packed, 0xffffffffffffffffffffffffffffffffffffffff))
+            mstore(add(free, 0x40), and(shr(160, packed), 0xffff))
+            mstore(add(free, 0x60), and(shr(176, packed), 0xffff))
+            key := keccak256(free, 0x80)
+        }
     }
 
     /// @dev Plain keys first: asking for the code of the payer's account costs more than recovering the key.

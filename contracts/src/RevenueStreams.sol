@@ -36,8 +36,4 @@ abstract contract RevenueStreams is IPaymentPool {
         protocolRevenue += protocolAmount;
         emit RevenueDistributed(split.payee, split.modelOwner, payeeAmount, ownerAmount, protocolAmount);
     }
-
-    function _accrue(address payee, address modelOwner, uint16 ownerBps, uint16 protocolBps, uint256 amount) internal {
-        undividedRevenue[splitHash(Split(payee, modelOwner, ownerBps, protocolBps))] += amount;
-    }
 }

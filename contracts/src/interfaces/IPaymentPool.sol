@@ -79,12 +79,11 @@ interface IPaymentPool {
     );
     /// @notice A lock grew.
     event ToppedUp(bytes32 indexed channelId, uint128 locked);
-    /// @notice A voucher was redeemed; `claimed` is cumulative.
-    event Redeemed(bytes32 indexed channelId, address indexed payee, uint128 claimed, uint128 amount);
+    /// @notice A voucher was redeemed; `claimed` is cumulative. `receiptsRoot` is the payee's root over the receipts of this
+    /// and earlier redemptions, zero for none.
+    event Redeemed(bytes32 indexed channelId, address indexed payee, bytes32 indexed receiptsRoot, uint128 claimed);
     /// @notice A claim of a batch was left out.
     event ClaimSkipped(bytes32 indexed channelId, SkipReason reason);
-    /// @notice The payee published the root over the receipts that it redeemed for.
-    event ReceiptsAnchored(address indexed payee, bytes32 indexed receiptsRoot);
     /// @notice The payer asked for the lock back.
     event UnlockRequested(bytes32 indexed channelId, uint40 unlockAt);
     /// @notice The payer changed its mind.
