@@ -8,7 +8,7 @@ import { type UintString, uintToBytes32 } from './uint.ts'
 
 /** What an offline verifier needs besides a trusted block hash; nothing in it is to be believed. */
 export type ModelProof = {
-  readonly type: 'tacit-model/1'
+  readonly type: 'tacit-publication/1'
   readonly chainId: UintString
   /** The ModelRegistry contract. */
   readonly registry: Address
@@ -30,7 +30,7 @@ const trieNodes: Schema<readonly Hex[]> = list(hex(1, 1024), 65)
 
 /** Parses what somebody sent as a model proof; whether it proves anything is for the verifier to find out. */
 export const modelProofSchema: Schema<ModelProof> = object<ModelProof>({
-  type: oneOf('tacit-model/1'),
+  type: oneOf('tacit-publication/1'),
   chainId: uint(256),
   registry: address,
   model: modelId,

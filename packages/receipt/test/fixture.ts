@@ -150,7 +150,7 @@ export async function proveModel(state: ChainState, claim: Partial<ModelProof> =
   const slots = deriveModelSlots(claim.model ?? model)
   const registry = claim.registry ?? contracts.modelRegistry
   return {
-    type: 'tacit-model/1',
+    type: 'tacit-publication/1',
     chainId: chainId.toString(),
     registry,
     model,
@@ -171,6 +171,7 @@ export const salt = seeded('session salt')
 export const session = deriveSessionId({ chainId, contract: contracts.paymentPool, payer: payer.address, worker: worker.address, salt })
 export const job = deriveJobId(session, 0)
 export const scope = { session, job }
+export const quoteScope = { session, job: noScope.job }
 export const channelId = parseChannelId(toHex(seeded('channel')))
 export const inputKey = seeded('input franking key')
 export const outputKey = seeded('output franking key')
@@ -220,7 +221,7 @@ export async function buildWorld(options: WorldOptions = {}): Promise<World> {
   const input = options.input ?? utf8('{"kind":"chat"}')
   const output = options.output ?? utf8('an answer')
   const inputCommitment = parseBytes32(frankStream('request', inputKey, input))
-  const signedQuote = signDocument('Quote', { ...quote, ...options.quote }, noScope, domain, worker)
+  const signedQuote = signDocument('Quote', { ...quote, ...options.quote }, quoteScope, domain, worker)
   const request: InferenceRequest = {
     type: 'tacit-request/1',
     session,

@@ -1,9 +1,9 @@
 // Opening a receipt shows what was said and paid, and nothing else can be shown in its place.
 import assert from 'node:assert/strict'
 import { before, describe, it } from 'node:test'
-import { bytes32, documentId, encodeOpenings, type Openings, signDocument, noScope, toHex, utf8 } from '@tacit/protocol'
+import { bytes32, documentId, encodeOpenings, type Openings, signDocument, toHex, utf8 } from '@tacit/protocol'
 import { type CheckName, verifyReceipt } from '@tacit/receipt'
-import { buildWorld, bytes32Of, domain, payer, quote, scope, seeded, stranger, type World, worker } from './fixture.ts'
+import { buildWorld, bytes32Of, domain, payer, quote, quoteScope, scope, seeded, stranger, type World, worker } from './fixture.ts'
 import { leafPaths, mutateLeaf } from './mutate.ts'
 
 describe('openings', () => {
@@ -70,9 +70,9 @@ describe('openings', () => {
     assert.ok(order !== null)
     const byStranger = signDocument('Request', order.request.document, scope, domain, stranger)
     assert.equal(await statusOf('order', { ...world.openings, order: { ...order, request: byStranger } }), 'FAIL')
-    const selfMade = signDocument('Quote', order.quote.document, noScope, domain, payer)
+    const selfMade = signDocument('Quote', order.quote.document, quoteScope, domain, payer)
     assert.equal(await statusOf('order', { ...world.openings, order: { ...order, quote: selfMade } }), 'FAIL')
-    const cheaper = signDocument('Quote', { ...quote, stepPrice: '1' }, noScope, domain, worker)
+    const cheaper = signDocument('Quote', { ...quote, stepPrice: '1' }, quoteScope, domain, worker)
     assert.equal(await statusOf('order', { ...world.openings, order: { ...order, quote: cheaper } }), 'FAIL')
     assert.equal(bytes32(documentId(order.request.document), 'id'), world.core.ordered.request)
   })

@@ -82,5 +82,8 @@ function findOrderMismatch(core: ReceiptCore, { request, quote }: NonNullable<Op
     return 'The receipt does not show the levels that were ordered.'
   }
   if (offered.readers.join() !== readers.join()) return 'The receipt does not name the readers that were quoted.'
-  return isDocumentSignedBy(core.worker, 'Quote', quote, noScope, domain) ? undefined : 'The worker did not sign the quote.'
+  // A quote is good for any job of its session.
+  return isDocumentSignedBy(core.worker, 'Quote', quote, { session: core.session, job: noScope.job }, domain)
+    ? undefined
+    : 'The worker did not sign the quote.'
 }
