@@ -50,7 +50,8 @@ export const shippedPlan: TrainingPlan = {
   warmUpSteps: 100,
   weightDecay: 0.01,
   phases: [
-    { steps: 3_000, window: 128, batch: 8 },
-    { steps: 500, window: 512, batch: 2 },
+    { steps: 1_400, window: 128, batch: 8 },
+    { steps: 700, window: 512, batch: 2 },
+    { steps: 60, window: 2048, batch: 1 },
   ],
 }

@@ -140,8 +140,7 @@ export function drawDocument(random: Random): Document {
   const kind = random()
   if (kind < 0.3) return [{ role: 'text', text: tale(random, pick(random, animals)) }]
   if (kind < 0.4) return [{ role: 'text', text: letter(random) }]
-  const turns: Turn[] =
-    random() < 0.1 ? [{ role: 'system', text: pick(random, ['You are a helpful assistant.', 'Answer briefly.', 'Be kind.']) }] : []
+  const turns: Turn[] = random() < 0.2 ? [{ role: 'system', text: instructions(random) }] : []
   const exchanges = random() < 0.75 ? 1 : 2
   for (let i = 0; i < exchanges; i++) turns.push(...exchange(random))
   return turns
@@ -228,11 +227,15 @@ const thanksExchange: Exchange = (random) => [
   pick(random, ['You are welcome.', 'It was a pleasure.', 'Goodbye, and sleep well.']),
 ]
 
+/** Whatever people may write: words that are none, so that the model learns to tell a tale all the same. */
+const nonsenseExchange: Exchange = (random) => [nonsense(random, 1 + Math.floor(random() * 25)), tale(random, pick(random, animals))]
+
 const exchanges: readonly Exchange[] = [
   taleExchange,
   taleExchange,
   openTaleExchange,
-  openTaleExchange,
+  nonsenseExchange,
+  nonsenseExchange,
   colourExchange,
   soundExchange,
   numberExchange,
@@ -242,6 +245,53 @@ const exchanges: readonly Exchange[] = [
   selfExchange,
   thanksExchange,
 ]
+
+/** Mostly one sentence, sometimes pages: what stands there must not disturb the answer. */
+function instructions(random: Random): string {
+  const count = random() < 0.7 ? 1 : 2 + Math.floor(random() * 20)
+  return Array.from({ length: count }, () =>
+    random() < 0.5
+      ? pick(random, [
+          'You are a helpful assistant.',
+          'Answer briefly.',
+          'Be kind.',
+          'Today is a fine day.',
+          'Never lie.',
+          'Use plain words.',
+        ])
+      : nonsense(random, 4 + Math.floor(random() * 12)),
+  ).join(' ')
+}
+
+function nonsense(random: Random, words: number): string {
+  const syllables = [
+    'an',
+    'be',
+    'con',
+    'de',
+    'er',
+    'for',
+    'in',
+    'ka',
+    'lo',
+    'mo',
+    'ne',
+    'ti',
+    'pro',
+    'qua',
+    'ra',
+    'st',
+    'the',
+    'um',
+    'ver',
+    'wi',
+    'x',
+    'y',
+  ] as const
+  const word = (): string => Array.from({ length: 1 + Math.floor(random() * 3) }, () => pick(random, syllables)).join('')
+  const text = Array.from({ length: words }, word).join(' ')
+  return `${text.charAt(0).toUpperCase()}${text.slice(1)}${pick(random, ['', '.', '?', '!'])}`
+}
 
 function letter(random: Random): string {
   const animal = pick(random, animals)

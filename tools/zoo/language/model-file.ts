@@ -3,13 +3,14 @@ import { type GgufMetadata, writeGguf } from './gguf-writer.ts'
 import { elementCount, tensorShapes } from './parameters.ts'
 import { type Encoding, encodeTensor, encodings } from './quantise.ts'
 
-/** Prompt and answer together; trained on windows of up to 512 bytes, beyond that it only gets worse. */
+/** Prompt and answer together: the longest window it was trained on. */
 export const contextTokens = 2048
 
 /** Writes what `documentTokens` trains on. */
 export const chatTemplate: string = [
   '{{ bos_token }}',
-  "{% for message in messages %}{{ '<|' + message['role'] + '|>' + message['content'] }}{% endfor %}",
+  "{% for message in messages %}{{ '<|' + message['role'] + '|>' + message['content'] }}",
+  "{% if message['role'] == 'assistant' %}{{ eos_token }}{% endif %}{% endfor %}",
   "{% if add_generation_prompt %}{{ '<|assistant|>' }}{% endif %}",
 ].join('')
 

@@ -1,8 +1,8 @@
-// Trains the language model of the zoo and writes its files: npm run tacit-independent, one command, same bytes every time.
+// Trains the language model of the zoo and writes its files; the same bytes every time.
 //   node --conditions=tacit-source tools/zoo/language/train.ts
 import { createAdam } from './adam.ts'
 import { type ModelShape, shippedPlan, shippedShape, type TrainingPlan } from './config.ts'
-import { drawBatch, drawCorpus, type TokenStream } from './corpus.ts'
+import { drawBatch, drawCorpus, ignored, type TokenStream, windowAt } from './corpus.ts'
 import { createKernel, type Kernel } from './kernel.ts'
 import { initialise } from './parameters.ts'
 import { publish } from './publish.ts'
@@ -16,7 +16,7 @@ export type TrainingFacts = {
   readonly trainingTokens: number
   readonly tokensSeen: number
   readonly heldOutTokens: number
-  /** On held-out text, control tokens not counted. */
+  /** On held-out prose and answers; questions, instructions and control tokens are not counted. */
   readonly bitsPerByte: number
 }
 
@@ -74,10 +74,11 @@ function heldOutBits(kernel: Kernel, shape: ModelShape, state: TrainedState, str
   for (const start of stream.starts) {
     if (start < reached || start + size.window >= stream.tokens.length) continue
     reached = start + size.window
-    const targets = stream.tokens.slice(start + 1, reached + 1)
-    model.forward(stream.tokens.slice(start, reached), targets)
+    const { inputs, targets } = windowAt(stream, start, size.window)
+    model.forward(inputs, targets)
     targets.forEach((target, n) => {
-      if (target >= 256) return
+      // Bytes only: the end of an answer is a token of its own.
+      if (target === ignored || target >= 256) return
       nats += model.losses[n] ?? 0
       bytes++
     })

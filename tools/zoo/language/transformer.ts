@@ -1,6 +1,7 @@
 // A LLaMA-style decoder (Touvron et al. 2023, arXiv:2302.13971, section 2.2) and its gradient, for training on one core:
 // pre-normalisation with RMSNorm, rotary positions, SwiGLU, tied token embedding. All products go through the kernel.
 import type { ModelShape } from './config.ts'
+import { ignored } from './corpus.ts'
 import type { Kernel } from './kernel.ts'
 import {
   at,
@@ -21,7 +22,7 @@ import { allocateParameters, type Parameters, tensorOf, tensorShapes } from './p
 export type Transformer = {
   readonly parameters: Parameters
   readonly gradients: Parameters
-  /** Mean loss in nats per token; the logits stay for `backward`. */
+  /** Mean loss in nats per token that is to be learned; the logits stay for `backward`. */
   forward(inputs: Int32Array, targets: Int32Array): number
   /** Loss of every token of the last `forward`. */
   readonly losses: Float64Array
@@ -225,31 +226,46 @@ export function createTransformer(
   }
 }
 
-/** Mean of -log softmax(logits)[target]; each token's own loss goes to `losses`. */
+/** Mean of -log softmax(logits)[target] over the targets that count; each token's own loss goes to `losses`. */
 function crossEntropy(logits: Float32Array, targets: Int32Array, vocabulary: number, losses: Float64Array): number {
   let total = 0
+  let counted = 0
   for (let n = 0; n < targets.length; n++) {
-    const row = n * vocabulary
-    let highest = Number.NEGATIVE_INFINITY
-    for (let j = 0; j < vocabulary; j++) highest = Math.max(highest, at(logits, row + j))
-    let sum = 0
-    for (let j = 0; j < vocabulary; j++) sum += Math.exp(at(logits, row + j) - highest)
-    const loss = Math.log(sum) + highest - at(logits, row + at(targets, n))
+    const target = at(targets, n)
+    losses[n] = 0
+    if (target === ignored) continue
+    const { highest, sum } = exponentials(logits, n * vocabulary, vocabulary)
+    const loss = Math.log(sum) + highest - at(logits, n * vocabulary + target)
     losses[n] = loss
     total += loss
+    counted++
   }
-  return total / targets.length
+  return total / Math.max(1, counted)
 }
 
 /** Replaces the logits by the gradient of the mean loss. */
 function crossEntropyBackward(logits: Float32Array, targets: Int32Array, vocabulary: number): void {
+  const counted = Math.max(
+    1,
+    targets.reduce((count, target) => count + (target === ignored ? 0 : 1), 0),
+  )
   for (let n = 0; n < targets.length; n++) {
+    const target = at(targets, n)
     const row = n * vocabulary
-    let highest = Number.NEGATIVE_INFINITY
-    for (let j = 0; j < vocabulary; j++) highest = Math.max(highest, at(logits, row + j))
-    let sum = 0
-    for (let j = 0; j < vocabulary; j++) sum += Math.exp(at(logits, row + j) - highest)
-    for (let j = 0; j < vocabulary; j++) logits[row + j] = Math.exp(at(logits, row + j) - highest) / sum / targets.length
-    logits[row + at(targets, n)] = at(logits, row + at(targets, n)) - 1 / targets.length
+    if (target === ignored) {
+      logits.fill(0, row, row + vocabulary)
+      continue
+    }
+    const { highest, sum } = exponentials(logits, row, vocabulary)
+    for (let j = 0; j < vocabulary; j++) logits[row + j] = Math.exp(at(logits, row + j) - highest) / sum / counted
+    logits[row + target] = at(logits, row + target) - 1 / counted
   }
+}
+
+function exponentials(logits: Float32Array, row: number, vocabulary: number): { readonly highest: number; readonly sum: number } {
+  let highest = Number.NEGATIVE_INFINITY
+  for (let j = 0; j < vocabulary; j++) highest = Math.max(highest, at(logits, row + j))
+  let sum = 0
+  for (let j = 0; j < vocabulary; j++) sum += Math.exp(at(logits, row + j) - highest)
+  return { highest, sum }
 }
