@@ -15,7 +15,7 @@ export type Graph = {
   readonly inputs: readonly ValueId[]
   readonly outputs: readonly ValueId[]
   readonly nodes: readonly GraphNode[]
-  /** Values known at import: weights, and whatever constant folding computed. */
+  /** Values known at import: weights, and whatever constant folding computed (all but DequantizeLinear of weights). */
   readonly constants: ReadonlyMap<ValueId, Tensor>
   /** The type of every value: inputs, constants and node outputs. */
   readonly types: ReadonlyMap<ValueId, TensorType>

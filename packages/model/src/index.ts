@@ -1,3 +1,5 @@
+export { modelDigest, q8Commitment } from './digest.ts'
+export { type Digit, digitInput, mulberry32, parseDigits, splitDigits } from './digits.ts'
 export {
   DynamicShapeError,
   ExternalDataError,
@@ -14,10 +16,16 @@ export {
   UnsupportedTypeError,
 } from './errors.ts'
 export type { BinaryOperator, Graph, GraphNode, Operation, OperatorName, ReduceOperator, UnaryOperator, ValueId, Window } from './graph.ts'
+export { foldConstants } from './interpret/fold-constants.ts'
 export { canonicalNaN, type NamedTensors, runGraph, type ValueObserver } from './interpret/run-graph.ts'
+export { graphToOnnx } from './onnx/graph-to-onnx.ts'
 export { type ParseOnnxOptions, parseOnnx, supportedOperators } from './onnx/parse-onnx.ts'
 export type { ExternalDataLoader } from './onnx/tensor-proto.ts'
 export { type OnnxAttributeValue, type OnnxFile, type OnnxFileNode, type OnnxFileValue, writeOnnx } from './onnx/write-onnx.ts'
+export { assertQ8 } from './q8/assert-q8.ts'
+export { encodeQ8 } from './q8/encode-q8.ts'
+export { importQ8 } from './q8/import-q8.ts'
+export { parseQ8 } from './q8/parse-q8.ts'
 export {
   boundaryName,
   layerInputs,
@@ -34,6 +42,15 @@ export {
   type Q8Rescale,
   type Q8Square,
 } from './q8/q8-model.ts'
+export {
+  type BoundaryReport,
+  type Calibration,
+  compareQ8,
+  type Quantized,
+  type QuantizationReport,
+  quantizeGraph,
+} from './q8/quantize-graph.ts'
+export { argmaxRows, dequantizeActivation, type Q8Answer, type Q8Run, quantizeInput, runLayer, runQ8 } from './q8/run-q8.ts'
 export {
   allocate,
   type ElementType,

@@ -103,7 +103,8 @@ export class GraphBuilder {
   }
 
   #foldable(node: GraphNode, types: readonly TensorType[]): boolean {
-    if (!node.inputs.every((id) => this.constants.has(id))) return false
+    // Quantised weights stay quantised: the importer of the q8 form reads them, and they are a quarter of the size.
+    if (node.operation.operator === 'DequantizeLinear' || !node.inputs.every((id) => this.constants.has(id))) return false
     const written = types.reduce((sum, type) => sum + elementCount(type.shape), 0)
     const work = written * foldingDepth(node.operation, node.inputs.map((id) => this.#typeOf(id, node.name)))
     if (written > maxFoldedElements || this.#work + work > maxFoldedWork) return false

@@ -1,0 +1,36 @@
+// From float32 scales to integers: docs/spec/q8.md, sections 3 (average pooling) and 4.
+import { Q8UnsupportedError } from '../errors.ts'
+import type { Q8Requantization } from './q8-model.ts'
+
+const multiplierLimit = 2 ** 15
+const maxShift = 40
+
+/** M_c and s for real ratios r_c: the largest s in 1..40 for which every rounded M_c stays below 2^15. */
+export function multipliersFor(ratios: readonly number[], where: string): { readonly multipliers: Int32Array; readonly shift: number } {
+  const largest = Math.max(...ratios)
+  if (!ratios.every((ratio) => Number.isFinite(ratio) && ratio >= 0)) throw new Q8UnsupportedError(where, 'a scale is not finite', 'finite positive scales')
+  for (let shift = maxShift; shift >= 1; shift--) {
+    if (Math.floor(largest * 2 ** shift + 0.5) >= multiplierLimit) continue
+    return { multipliers: Int32Array.from(ratios, (ratio) => Math.floor(ratio * 2 ** shift + 0.5)), shift }
+  }
+  throw new Q8UnsupportedError(where, 'its output scale is more than 16384 times finer than its accumulator', 'coarser output scales')
+}
+
+/** The requantisation for accumulators with ratios r_c and int32 biases b_c: B_c = M_c b_c. */
+export function requantizationFor(ratios: readonly number[], biases: readonly number[], where: string): Q8Requantization {
+  const { multipliers, shift } = multipliersFor(ratios, where)
+  return { multipliers, biases: BigInt64Array.from(multipliers, (m, c) => BigInt(m) * BigInt(biases[c] ?? 0)), shift }
+}
+
+/** Exact rounding of acc / k, ties up, for |acc| <= 255 k. */
+export function exactAverage(k: number, where: string): Q8Requantization {
+  let shift = 13
+  while (2 ** shift < 1024 * k * k) shift++
+  if (shift > maxShift) throw new Q8UnsupportedError(where, `its window has ${k} positions`, 'windows of up to 32768 positions')
+  return { multipliers: Int32Array.of(Math.floor(2 ** shift / k + 0.5)), biases: BigInt64Array.of(BigInt(128 * k)), shift }
+}
+
+/** An int32 bias at the accumulator's scale for a float one. */
+export function quantizeBias(bias: number, accumulatorScale: number): number {
+  return Math.floor(bias / accumulatorScale + 0.5)
+}
