@@ -24,7 +24,7 @@ export type WeightCommitments = {
 }
 
 export type ModelCard = {
-  readonly type: 'tacit-model/1'
+  readonly type: 'tacit-model-card/1'
   readonly name: string
   readonly description: string
   readonly kind: 'language' | 'tensor'
@@ -51,7 +51,7 @@ const tensorDescription: Schema<TensorDescription> = object({
 })
 
 export const modelCardSchema: Schema<ModelCard> = object({
-  type: oneOf('tacit-model/1'),
+  type: oneOf('tacit-model-card/1'),
   name: text(64),
   description: text(1024),
   kind: oneOf('language', 'tensor'),

@@ -1,0 +1,388 @@
+// What an app imports: choose a model, say how private and how verified, get an answer and a receipt.
+import {
+  type ChainConnection,
+  fetchChannel,
+  fetchCheckpoint,
+  fetchFreeBalance,
+  fetchRegistrationProof,
+  fetchModelProof,
+  lockForPayee,
+  type TransactionSender,
+  topUpLock,
+} from '@tacit/chain'
+import { type ClientOrder, type ClientReceipt, inputBytes, type JobInput, type JobOutput, outputBytes, RefusedError } from '@tacit/exchange'
+import type { Dialer } from '@tacit/network'
+import {
+  type Address,
+  type Bytes32,
+  type Checkpoint,
+  documentId,
+  type Evidence,
+  type Levels,
+  type ModelId,
+  type Openings,
+  parseBytes32,
+  parseUint,
+  type Quote,
+  type ReceiptFile,
+  type SignatureBackend,
+  type Signed,
+  type Signer,
+  type StreamMode,
+  toHex,
+} from '@tacit/protocol'
+import { type ReceiptVerification, verifyReceipt } from '@tacit/receipt'
+import type { AeadBackend, RandomSource } from '@tacit/session'
+import { chooseWorkers, type WorkerChoice } from './choose-workers.ts'
+import type { ClientStore, OwnChannel, SavedReceipt } from './client-store.ts'
+import { NoWorkerError, PoolEmptyError, PrekeyRefusedError, StreamLostError, UnknownModelError, WorkerUnreachableError } from './errors.ts'
+import { findModels, type ListedModel } from './find-models.ts'
+import type { NetworkDescription } from './network-description.ts'
+import { WorkerSession } from './worker-session.ts'
+
+export type TacitClientOptions = {
+  readonly network: NetworkDescription
+  readonly chain: ChainConnection
+  readonly payer: Signer
+  /** Sends the payer's transactions: locks, when there is none that suits. */
+  readonly sender: TransactionSender
+  readonly store: ClientStore
+  readonly dialer: Dialer
+  readonly random: RandomSource
+  readonly signatures: SignatureBackend
+  readonly aead?: AeadBackend
+  /** Seconds since 1970. */
+  readonly now: () => number
+}
+
+export type InferRequest = {
+  /** Name or id. */
+  readonly model: string
+  readonly input: JobInput
+  readonly levels?: Levels
+  readonly streamMode?: StreamMode
+  /** In the token's smallest unit; the request fails before it costs more. */
+  readonly maxPrice?: bigint
+  readonly deadlineSeconds?: number
+  /** Use this worker and no other. */
+  readonly worker?: Address
+}
+
+export type InferEvent =
+  | { readonly type: 'worker'; readonly worker: Address; readonly choice: WorkerChoice }
+  | { readonly type: 'quote'; readonly quote: Signed<Quote> }
+  | { readonly type: 'notice'; readonly notice: string }
+  | { readonly type: 'output'; readonly output: JobOutput }
+  | { readonly type: 'resumed'; readonly attempt: number }
+  /** The worker failed; another one starts over. What was delivered before is void. */
+  | { readonly type: 'restarted'; readonly reason: string }
+  | { readonly type: 'answered'; readonly result: ClientReceipt; readonly price: bigint }
+  | {
+      readonly type: 'receipt'
+      readonly id: Bytes32
+      readonly file: ReceiptFile
+      readonly saved: SavedReceipt
+      readonly checkpoint: Checkpoint
+      readonly verification: ReceiptVerification
+    }
+
+const defaultLevels: Levels = { privacy: 'sealed', verification: 'signed' }
+/** A new lock holds this many steps, so that most requests need no transaction. */
+const lockSteps = 256n
+
+/**
+ * A client of one network.
+ * @example
+ * for await (const event of client.infer({ model: 'digits', input })) if (event.type === 'output') show(event.output)
+ */
+export class TacitClient {
+  readonly #options: TacitClientOptions
+  readonly #sessions = new Map<string, { readonly session: WorkerSession; quotes: Map<string, Signed<Quote>> }>()
+  readonly #locking = new Map<string, Promise<OwnChannel>>()
+  #models: { readonly at: number; readonly list: Promise<readonly ListedModel[]> } | undefined
+
+  constructor(options: TacitClientOptions) {
+    this.#options = options
+  }
+
+  get payer(): Address {
+    return this.#options.payer.address
+  }
+
+  /** The models of the network, as the registry has them. */
+  models({ signal }: { readonly signal?: AbortSignal } = {}): Promise<readonly ListedModel[]> {
+    const now = this.#options.now()
+    if (this.#models !== undefined && now - this.#models.at < 30) return this.#models.list
+    const list = findModels(this.#options.chain, this.#options.network.dispatcherUrl, signal)
+    list.catch(() => {
+      this.#models = undefined
+    })
+    this.#models = { at: now, list }
+    return list
+  }
+
+  /** @throws UnknownModelError */
+  async model(nameOrId: string): Promise<ListedModel> {
+    const models = await this.models()
+    const found = models.find(({ id, card }) => id === nameOrId || card?.name === nameOrId)
+    if (found === undefined)
+      throw new UnknownModelError(
+        nameOrId,
+        models.flatMap(({ card }) => (card === null ? [] : [card.name])),
+      )
+    return found
+  }
+
+  /** Quotes of up to `limit` workers. Costs nothing. */
+  async quotes(
+    request: Omit<InferRequest, 'maxPrice'>,
+    { limit = 3, signal }: { readonly limit?: number; readonly signal?: AbortSignal } = {},
+  ): Promise<readonly Signed<Quote>[]> {
+    const model = await this.model(request.model)
+    const choice = await this.#choose(model.id, request, signal)
+    const quotes = await Promise.allSettled(choice.ranking.slice(0, limit).map((worker) => this.#quote(worker, model.id, request, signal)))
+    const good = quotes.flatMap((quote) => (quote.status === 'fulfilled' ? [quote.value] : []))
+    if (good.length > 0) return good
+    throw noWorker(quotes.flatMap((quote) => (quote.status === 'rejected' ? [quote.reason] : [])))
+  }
+
+  /**
+   * Runs a request and yields what happens; ends with the verified receipt.
+   * @throws UnknownModelError, NoWorkerError, PoolEmptyError, RefusedError, QuoteRejectedError, MisbehaviourError, StreamLostError.
+   */
+  async *infer(request: InferRequest, { signal }: { readonly signal?: AbortSignal } = {}): AsyncGenerator<InferEvent, void, undefined> {
+    const model = await this.model(request.model)
+    const choice = await this.#choose(model.id, request, signal)
+    if (choice.ranking.length === 0) throw new NoWorkerError('no eligible worker serves this model')
+    const failures: unknown[] = []
+    for (const worker of choice.ranking) {
+      let delivered = false
+      try {
+        yield { type: 'worker', worker, choice }
+        for await (const event of this.#inferWith(worker, model, request, signal)) {
+          delivered ||= event.type === 'output'
+          yield event
+        }
+        return
+      } catch (error) {
+        if (signal?.aborted || !isAnotherWorkerWorthIt(error)) throw error
+        failures.push(error)
+        this.#forget(worker, model.id)
+        if (delivered)
+          yield { type: 'restarted', reason: error instanceof Error ? (error.message.split('\n')[0] ?? '') : 'the worker failed' }
+      }
+    }
+    throw noWorker(failures)
+  }
+
+  /** Locks funds for every worker of a model now, so that no request waits for the chain. */
+  async prepare(modelName: string): Promise<void> {
+    const model = await this.model(modelName)
+    const { ranking } = await this.#choose(model.id, {}, undefined)
+    for (const worker of ranking) await this.#channel(worker, model, model.stepPriceWei)
+  }
+
+  /** Ends every session. */
+  async close(): Promise<void> {
+    await Promise.all([...this.#sessions.values()].map(({ session }) => session.close()))
+    this.#sessions.clear()
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.close()
+  }
+
+  async *#inferWith(
+    worker: Address,
+    model: ListedModel,
+    request: InferRequest,
+    signal: AbortSignal | undefined,
+  ): AsyncGenerator<InferEvent, void, undefined> {
+    const levels = request.levels ?? defaultLevels
+    const streamMode = request.streamMode ?? 'paced'
+    const quote = await this.#quote(worker, model.id, request, signal)
+    yield { type: 'quote', quote }
+    const stepPrice = parseUint(quote.document.stepPrice, 'A price', 128)
+    const steps =
+      quote.document.stepTokens === 0 || request.input.kind !== 'chat'
+        ? 1n
+        : BigInt(Math.ceil(request.input.maxTokens / quote.document.stepTokens))
+    const channel = await this.#channel(worker, model, stepPrice * steps)
+    const order: ClientOrder = {
+      payer: this.payer,
+      channel: channel.id,
+      channelSalt: channel.salt,
+      levels,
+      streamMode,
+      input: request.input,
+      maxPrice: request.maxPrice ?? stepPrice * BigInt(quote.document.maxSteps),
+      allowedReaders: [],
+      deadlineSeconds: request.deadlineSeconds ?? 300,
+    }
+    const held = await this.#session(worker, model.id, signal)
+    const outputs: JobOutput[] = []
+    for await (const event of held.session.run(order, quote, signal === undefined ? {} : { signal })) {
+      if (event.type === 'output') outputs.push(event.output)
+      if (event.type !== 'receipt') {
+        yield event
+        continue
+      }
+      const price = stepPrice * BigInt(stepsPaid(event.result, quote))
+      yield { type: 'answered', result: event.result, price }
+      yield await this.#fileReceipt(event.result, order, outputs)
+    }
+  }
+
+  async #fileReceipt(result: ClientReceipt, order: ClientOrder, outputs: readonly JobOutput[]): Promise<InferEvent> {
+    const { chain, store, now } = this.#options
+    const core = result.receipt.document
+    const id = documentId(core)
+    const checkpoint = await fetchCheckpoint(chain)
+    const blockNumber = BigInt(checkpoint.blockNumber)
+    const [registration, model] = await Promise.all([
+      fetchRegistrationProof(chain, { worker: core.worker, model: core.model, blockNumber }),
+      fetchModelProof(chain, { model: core.model, blockNumber }),
+    ])
+    const evidence: Evidence[] = [
+      { kind: 'acceptance/1', receiptId: id, body: result.acceptance },
+      { kind: 'registration/1', receiptId: id, body: registration },
+      { kind: 'model/1', receiptId: id, body: model },
+    ]
+    const file: ReceiptFile = { type: 'tacit-receipt-file/1', receipt: result.receipt, evidence }
+    const openings: Openings = {
+      type: 'tacit-openings/1',
+      receiptId: id,
+      input: { frankingKey: result.inputFrankingKey, plaintext: toHex(inputBytes(order.input)) },
+      output: { frankingKey: result.outputFrankingKey, plaintext: toHex(outputBytes(outputs)) },
+      voucher: { salt: result.voucherSalt, channelId: order.channel, amount: result.voucher.maxClaimableAmount },
+      order: { request: result.request, quote: result.quote },
+    }
+    const saved = await store.saveReceipt({ id, file, openings, checkpoint })
+    const verification = await verifyReceipt(file, { checkpoint, openings, now: now() })
+    return { type: 'receipt', id, file, saved, checkpoint, verification }
+  }
+
+  async #choose(model: ModelId, request: Pick<InferRequest, 'worker'>, signal: AbortSignal | undefined): Promise<WorkerChoice> {
+    if (request.worker !== undefined) return { ranking: [request.worker], recommendation: null, note: 'the caller chose the worker' }
+    const { chain, network, now, random } = this.#options
+    const choice = await chooseWorkers(chain, network, {
+      model,
+      sessionSalt: parseBytes32(toHex(random(32))),
+      clientNonce: parseBytes32(toHex(random(32))),
+      now: now(),
+      ...(signal === undefined ? {} : { signal }),
+    })
+    return choice
+  }
+
+  async #quote(
+    worker: Address,
+    model: ModelId,
+    request: Pick<InferRequest, 'levels' | 'streamMode' | 'input'>,
+    signal: AbortSignal | undefined,
+  ): Promise<Signed<Quote>> {
+    const levels = request.levels ?? defaultLevels
+    const streamMode = request.streamMode ?? 'paced'
+    const held = await this.#session(worker, model, signal)
+    const key = `${levels.privacy}/${levels.verification}/${streamMode}`
+    const known = held.quotes.get(key)
+    if (known !== undefined && known.document.expiresAt > this.#options.now() + 30) return known
+    const quote = await held.session.quote(levels, streamMode, request.input, signal === undefined ? {} : { signal })
+    held.quotes.set(key, quote)
+    return quote
+  }
+
+  async #session(
+    worker: Address,
+    model: ModelId,
+    signal: AbortSignal | undefined,
+  ): Promise<{ readonly session: WorkerSession; quotes: Map<string, Signed<Quote>> }> {
+    const key = `${worker}/${model}`
+    const held = this.#sessions.get(key)
+    if (held !== undefined) return held
+    const { dialer, network, chain, payer, store, random, now, signatures, aead } = this.#options
+    const session = await WorkerSession.open(
+      {
+        dial: (options) => dialer.dial(`${network.relayUrl}/connect/${worker}`, options),
+        worker,
+        model,
+        domain: { chainId: chain.chainId, contract: network.deployment.contracts.paymentPool },
+        payer,
+        ledgers: store.ledgers,
+        random,
+        now,
+        signatures,
+        ...(aead === undefined ? {} : { aead }),
+      },
+      signal === undefined ? {} : { signal },
+    )
+    const opened = { session, quotes: new Map<string, Signed<Quote>>() }
+    this.#sessions.set(key, opened)
+    return opened
+  }
+
+  #forget(worker: Address, model: ModelId): void {
+    const key = `${worker}/${model}`
+    const held = this.#sessions.get(key)
+    this.#sessions.delete(key)
+    if (held !== undefined) void held.session.close().catch(() => {})
+  }
+
+  #channel(worker: Address, model: ListedModel, needed: bigint): Promise<OwnChannel> {
+    const key = `${worker}/${model.id}`
+    const running = this.#locking.get(key)
+    const next = (running ?? Promise.resolve()).catch(() => {}).then(() => this.#ensureChannel(worker, model, needed))
+    this.#locking.set(key, next)
+    return next
+  }
+
+  // A lock with enough in it: the one that is there, topped up when it runs low, or a new one.
+  async #ensureChannel(worker: Address, model: ListedModel, needed: bigint): Promise<OwnChannel> {
+    const { store, sender, chain, random } = this.#options
+    const known = store.channel(worker, model.id)
+    const free = (): Promise<bigint> => fetchFreeBalance(chain, this.payer)
+    if (known === undefined) {
+      const amount = await this.#affordable(needed, model.stepPriceWei * lockSteps, await free())
+      const salt = parseBytes32(toHex(random(32)))
+      const { channelId } = await lockForPayee(sender, { payee: worker, modelId: model.id, salt, amountWei: amount })
+      const channel: OwnChannel = { id: channelId, worker, model: model.id, salt, locked: amount }
+      store.writeChannel(channel)
+      return channel
+    }
+    const { signed, committed } = store.ledgers.read(known.id)
+    const used = signed > committed ? signed : committed
+    if (known.locked >= used + needed) return known
+    const amount = await this.#affordable(needed, model.stepPriceWei * lockSteps, await free())
+    await topUpLock(sender, { payee: worker, modelId: model.id, salt: known.salt, amountWei: amount })
+    const locked = (await fetchChannel(chain, known.id)).lockedWei
+    const channel: OwnChannel = { ...known, locked }
+    store.writeChannel(channel)
+    return channel
+  }
+
+  async #affordable(needed: bigint, wanted: bigint, free: bigint): Promise<bigint> {
+    if (free < needed) throw new PoolEmptyError(needed, free)
+    const larger = wanted > needed ? wanted : needed
+    return larger < free ? larger : free
+  }
+}
+
+function stepsPaid(result: ClientReceipt, quote: Signed<Quote>): number {
+  const { stepTokens } = quote.document
+  return stepTokens === 0 ? 1 : Math.max(1, Math.ceil(result.outputUnits / stepTokens))
+}
+
+function isAnotherWorkerWorthIt(error: unknown): boolean {
+  if (error instanceof RefusedError)
+    return ['busy', 'draining', 'engine-failed', 'channel-unusable', 'unknown-model', 'quote-expired'].includes(error.reason)
+  return error instanceof WorkerUnreachableError || error instanceof StreamLostError || error instanceof PrekeyRefusedError
+}
+
+function noWorker(failures: readonly unknown[]): Error {
+  const [first] = failures
+  if (failures.length === 1 && first instanceof Error) return first
+  return new NoWorkerError('every worker that could serve it failed', {
+    cause: failures.at(-1),
+    details: failures.map((failure) => (failure instanceof Error ? (failure.message.split('\n')[0] ?? '') : String(failure))),
+  })
+}
