@@ -50,7 +50,8 @@ export function placeWindow(node: NodeReader, input: readonly number[], kernelFa
     const room = length + begin + end - (spans[axis] ?? 1)
     if (room < 0) throw node.invalid('the window is larger than its input')
     const count = (ceil ? Math.ceil(room / stride) : Math.floor(room / stride)) + 1
-    return (count - 1) * stride >= length + begin ? count - 1 : count
+    // A window that ceil_mode would start beyond the input and its first pad does not count.
+    return ceil && (count - 1) * stride >= length + begin ? count - 1 : count
   })
   return { window: { kernel, strides, dilations, pads: placed }, size }
 }

@@ -22,8 +22,12 @@ export type OnnxFileNode = {
   readonly domain?: string
 }
 
-/** A declared input or output; strings are symbolic dimensions. */
-export type OnnxFileValue = { readonly name: string; readonly elementType: TensorType['elementType']; readonly shape: readonly (number | string)[] }
+/** A declared input or output; strings are symbolic dimensions, and an output may leave its shape to inference. */
+export type OnnxFileValue = {
+  readonly name: string
+  readonly elementType: TensorType['elementType']
+  readonly shape?: readonly (number | string)[] | undefined
+}
 
 /** A whole file. */
 export type OnnxFile = {
@@ -80,8 +84,9 @@ export function writeTensor(name: string, tensor: Tensor): Uint8Array<ArrayBuffe
 }
 
 function writeValue(value: OnnxFileValue): Uint8Array {
-  const dimensions = value.shape.map((size) => message(1, typeof size === 'string' ? text(2, size) : integer(1, size)))
-  const tensorType = concatBytes(integer(1, elementTypeToOnnx(value.elementType)), message(2, concatBytes(...dimensions)))
+  const dimensions = value.shape?.map((size) => message(1, typeof size === 'string' ? text(2, size) : integer(1, size)))
+  const shape = dimensions === undefined ? [] : [message(2, concatBytes(...dimensions))]
+  const tensorType = concatBytes(integer(1, elementTypeToOnnx(value.elementType)), ...shape)
   return concatBytes(text(1, value.name), message(2, message(1, tensorType)))
 }
 
