@@ -123,7 +123,6 @@ class OllamaEngine implements LanguageEngine {
     try {
       await findModel(this.#address, this.#model.name, this.#model.digest, joined)
       yield* this.#stream(request, joined)
-      this.#detail = undefined
     } catch (error) {
       if (!joined.aborted && !(error instanceof ContextExceededError)) this.#detail = error instanceof Error ? error.message : 'unknown'
       throw error
@@ -153,7 +152,10 @@ class OllamaEngine implements LanguageEngine {
         if (text !== '') yield { type: 'text', text, tokens: 1 }
         // The consumer may have taken its time.
         timer.refresh()
-        if (line['done'] === true) return yield endOf(line)
+        if (line['done'] !== true) continue
+        this.#detail = undefined
+        yield endOf(line)
+        return
       }
       throw new OllamaFailedError('its answer broke off')
     } catch (error) {
