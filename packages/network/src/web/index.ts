@@ -1,0 +1,1 @@
+export { createWebDialer, openWebSocket } from './web-socket.ts'
