@@ -47,3 +47,13 @@ export class PoolEmptyError extends TacitError<'client.pool-empty'> {
     })
   }
 }
+
+/** The client's own data cannot be read. */
+export class ClientDataCorruptError extends TacitError<'client.corrupt-data'> {
+  constructor(path: string, options: TacitErrorOptions = {}) {
+    super('client.corrupt-data', `The client's data in ${path} cannot be read.`, {
+      ...options,
+      details: ['Move the file away to go on. Locks it knew stay yours on chain; they come back after the unlock delay.'],
+    })
+  }
+}

@@ -1,6 +1,7 @@
 export { chooseWorkers, routeId, type WorkerChoice } from './choose-workers.ts'
 export { type ClientStore, MemoryClientStore, type OwnChannel, type SavedReceipt } from './client-store.ts'
 export {
+  ClientDataCorruptError,
   NoWorkerError,
   PoolEmptyError,
   PrekeyRefusedError,

@@ -15,3 +15,5 @@ export type {
 } from './roles/role-config.ts'
 export { type RunningRole, type SpawnRoleOptions, spawnRole } from './roles/spawn-role.ts'
 export { openSqliteJournal } from './sqlite-journal.ts'
+export { type LocalNetwork, type LocalNetworkOptions, startLocalNetwork } from './local-network/start-local-network.ts'
+export { loadZoo, type ZooModel, zooDirectory } from './local-network/zoo.ts'

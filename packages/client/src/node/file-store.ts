@@ -1,0 +1,118 @@
+// What a client remembers, in a directory: vouchers and locks in SQLite, receipts as files that can be sent to anybody.
+import { closeSync, fsyncSync, mkdirSync, openSync, renameSync, writeSync } from 'node:fs'
+import { join } from 'node:path'
+import { DatabaseSync } from 'node:sqlite'
+import type { ClientLedger } from '@tacit/exchange'
+import {
+  type Address,
+  type ChannelId,
+  canonicalBytes,
+  encodeOpenings,
+  encodeReceiptFile,
+  type Json,
+  type ModelId,
+  parseAddress,
+  parseBytes32,
+  parseChannelId,
+  parseModelId,
+} from '@tacit/protocol'
+import type { ClientStore, OwnChannel, SavedReceipt } from '../client-store.ts'
+import { ClientDataCorruptError } from '../errors.ts'
+import type { LedgerStore } from '../ledger-store.ts'
+
+/** A store that also lists what it holds. */
+export type FileClientStore = ClientStore & { channels(): readonly OwnChannel[]; close(): void }
+
+const schema = `
+create table if not exists ledger (channel text primary key, signed text not null, committed text not null);
+create table if not exists lock (worker text not null, model text not null, id text not null, salt text not null, locked text not null, primary key (worker, model));
+`
+
+/**
+ * Opens the store of a directory, created when missing.
+ * @throws ClientDataCorruptError when its database cannot be read.
+ */
+export function openFileClientStore(directory: string): FileClientStore {
+  const folders = {
+    receipts: join(directory, 'receipts'),
+    openings: join(directory, 'openings'),
+    checkpoints: join(directory, 'checkpoints'),
+  }
+  for (const folder of [directory, ...Object.values(folders)]) mkdirSync(folder, { recursive: true, mode: 0o700 })
+  const path = join(directory, 'client.sqlite')
+  const db = openDatabase(path)
+  const channelOf = db.prepare('select * from lock where worker = ? and model = ?')
+  const writeLock = db.prepare('insert or replace into lock (worker, model, id, salt, locked) values (?, ?, ?, ?, ?)')
+  return {
+    ledgers: sqliteLedgers(db),
+    channel: (worker, model) => {
+      const row = channelOf.get(worker, model)
+      return row === undefined ? undefined : readChannel(row)
+    },
+    channels: () => db.prepare('select * from lock order by worker, model').all().map(readChannel),
+    writeChannel: ({ worker, model, id, salt, locked }) => void writeLock.run(worker, model, id, salt, locked.toString()),
+    saveReceipt: async ({ id, file, openings, checkpoint }): Promise<SavedReceipt> => {
+      const name = `${id.slice(2, 18)}.json`
+      const saved = {
+        receipt: join(folders.receipts, name),
+        openings: join(folders.openings, name),
+        checkpoint: join(folders.checkpoints, name),
+      }
+      writeWhole(saved.openings, encodeOpenings(openings))
+      writeWhole(saved.checkpoint, canonicalBytes(checkpoint as unknown as Json))
+      writeWhole(saved.receipt, encodeReceiptFile(file))
+      return saved
+    },
+    close: () => db.close(),
+  }
+}
+
+function openDatabase(path: string): DatabaseSync {
+  try {
+    const db = new DatabaseSync(path)
+    db.exec('pragma journal_mode = wal; pragma synchronous = full; pragma busy_timeout = 5000')
+    db.exec(schema)
+    return db
+  } catch (cause) {
+    throw new ClientDataCorruptError(path, { cause })
+  }
+}
+
+function sqliteLedgers(db: DatabaseSync): LedgerStore {
+  const read = db.prepare('select signed, committed from ledger where channel = ?')
+  const write = db.prepare('insert or replace into ledger (channel, signed, committed) values (?, ?, ?)')
+  return {
+    read(channel: ChannelId): ClientLedger {
+      const row = read.get(channel)
+      return row === undefined
+        ? { signed: 0n, committed: 0n }
+        : { signed: BigInt(String(row['signed'])), committed: BigInt(String(row['committed'])) }
+    },
+    write(channel: ChannelId, { signed, committed }: ClientLedger): void {
+      write.run(channel, signed.toString(), committed.toString())
+    },
+  }
+}
+
+function readChannel(row: Record<string, unknown>): OwnChannel {
+  return {
+    id: parseChannelId(String(row['id'])),
+    worker: parseAddress(String(row['worker'])) as Address,
+    model: parseModelId(String(row['model'])) as ModelId,
+    salt: parseBytes32(String(row['salt'])),
+    locked: BigInt(String(row['locked'])),
+  }
+}
+
+// Whole or not at all: a receipt that was paid for must not be half a file after a crash.
+function writeWhole(path: string, bytes: Uint8Array): void {
+  const temporary = `${path}.${process.pid}.tmp`
+  const file = openSync(temporary, 'w', 0o600)
+  try {
+    writeSync(file, bytes)
+    fsyncSync(file)
+  } finally {
+    closeSync(file)
+  }
+  renameSync(temporary, path)
+}

@@ -1,0 +1,1 @@
+export { type FileClientStore, openFileClientStore } from './file-store.ts'

@@ -1,0 +1,224 @@
+// A whole network on one machine, every role a process of its own: chain, relay, dispatcher, workers.
+import { mkdirSync } from 'node:fs'
+import { join } from 'node:path'
+import {
+  type ChainConnection,
+  createTransactionSender,
+  deriveModelId,
+  dripTo,
+  ensureAllowance,
+  fetchEligibility,
+  fetchGasBalance,
+  fetchModel,
+  fetchWorker,
+  publishModel,
+  registerWorker,
+  setWorkerProfile,
+  stakeFor,
+  type TransactionSender,
+} from '@tacit/chain'
+import { type EmbeddedChain, startEmbeddedChain } from '@tacit/chain/embedded'
+import type { NetworkDescription } from '@tacit/client'
+import { cardHash, type ModelId, modelRoot, parseBytes32, type SignatureBackend, type Signer } from '@tacit/protocol'
+import { loadFastSignatures } from '../fast-signatures.ts'
+import { openKeyFile } from '../key-file.ts'
+import type { ListenConfig, ModelConfig, RoleEvent } from '../roles/role-config.ts'
+import { type RunningRole, spawnRole } from '../roles/spawn-role.ts'
+import type { ZooModel } from './zoo.ts'
+
+export type LocalNetworkOptions = {
+  readonly dataDir: string
+  readonly models: readonly ZooModel[]
+  readonly workers?: number
+  /** Jobs that each worker runs at once. */
+  readonly maxJobs?: number
+  /** Where relay and dispatcher listen; loopback unless told otherwise. */
+  readonly listen?: { readonly host: string; readonly exposeBeyondLoopback: boolean }
+  readonly redeemSeconds?: number
+  /** Writes what the relay saw to a file; for tests of what it can see. */
+  readonly recordRelayTo?: string
+  readonly onEvent?: (source: string, event: RoleEvent) => void
+  readonly signal?: AbortSignal
+}
+
+/** A running local network. It ends when this process does, however it does. */
+export type LocalNetwork = AsyncDisposable & {
+  readonly description: NetworkDescription
+  readonly chain: EmbeddedChain
+  readonly connection: ChainConnection
+  readonly models: readonly ModelConfig[]
+  readonly signatures: SignatureBackend
+  readonly relay: RunningRole
+  readonly dispatcher: RunningRole
+  readonly workers: readonly RunningRole[]
+  readonly restartRelay: () => Promise<void>
+  readonly restartWorker: (index: number) => Promise<void>
+  readonly stop: () => Promise<void>
+}
+
+const token = 10n ** 18n
+const stakeWei = 5_000n * token
+const minStakeWei = 1_000n * token
+/** A step of a local model costs a thousandth of a token. */
+const stepPriceWei = token / 1000n
+const unlimited = 2n ** 256n - 1n
+const engineClasses = { gguf: 1, onnx: 2, ollama: 3 } as const
+
+/** @throws what the embedded chain and the roles throw; nothing is left running then. */
+export async function startLocalNetwork(options: LocalNetworkOptions): Promise<LocalNetwork> {
+  const { dataDir, signal } = options
+  mkdirSync(dataDir, { recursive: true, mode: 0o700 })
+  const started: { stop(): Promise<void> }[] = []
+  const keep = <T extends { stop(): Promise<void> }>(part: T): T => {
+    started.push(part)
+    return part
+  }
+  try {
+    const listen: ListenConfig = { host: '127.0.0.1', exposeBeyondLoopback: false, port: 0, ...options.listen }
+    const tell = (source: string) => ({
+      ...(signal === undefined ? {} : { signal }),
+      onEvent: (event: RoleEvent) => options.onEvent?.(source, event),
+    })
+    const [chain, relay, signatures] = await Promise.all([
+      startEmbeddedChain({ dataDir, ...(signal === undefined ? {} : { signal }) }).then(keep),
+      spawnRole(
+        { role: 'relay', listen, ...(options.recordRelayTo === undefined ? {} : { recordTo: options.recordRelayTo }) },
+        tell('relay'),
+      ).then(keep),
+      loadFastSignatures(),
+    ])
+    const relayUrl = relay.url ?? ''
+    const { connection, deployment } = chain
+    const owner = createTransactionSender(connection, chain.keys.owner)
+    const identities = Array.from({ length: options.workers ?? 2 }, (_, index) => {
+      const name = `worker-${index + 1}`
+      return { name, dataDir: join(dataDir, name), signer: openKeyFile(join(dataDir, name, 'identity.key'), signatures) }
+    })
+    const models = await publishAll(owner, options.models)
+    // One allowance for all stakes: side by side they would overwrite each other's.
+    await ensureAllowance(owner, deployment.contracts.workerRegistry, unlimited)
+    await Promise.all(
+      identities.map((identity, index) =>
+        enrol(
+          owner,
+          identity.signer,
+          models.map(({ id }) => id),
+          { endpoint: relayUrl, region: 'local', capacity: options.maxJobs ?? 4 },
+          index,
+        ),
+      ),
+    )
+    const roleBase = { chainUrl: chain.url, deployment, relayUrl }
+    const startWorker = (index: number): Promise<RunningRole> => {
+      const identity = identities[index]
+      if (identity === undefined) throw new RangeError(`there is no worker ${index}`)
+      const { name, dataDir: workerDir } = identity
+      return spawnRole(
+        {
+          role: 'worker',
+          ...roleBase,
+          name,
+          dataDir: workerDir,
+          models,
+          maxJobs: options.maxJobs ?? 4,
+          redeemSeconds: options.redeemSeconds ?? 30,
+        },
+        tell(name),
+      )
+    }
+    const [dispatcher, ...workers] = await Promise.all([
+      spawnRole(
+        { role: 'dispatcher', ...roleBase, dataDir, listen, models: models.map(({ id, card }) => ({ id, card })) },
+        tell('dispatcher'),
+      ).then(keep),
+      ...identities.map((_, index) => startWorker(index).then(keep)),
+    ])
+    if (dispatcher === undefined) throw new Error('unreachable: the dispatcher is the first of the list')
+    const running = { relay, workers: [...workers] }
+    const stop = async (): Promise<void> => {
+      // Workers first: they redeem what they are owed while the chain is still there.
+      await Promise.all(running.workers.map((worker) => worker.stop()))
+      await Promise.all([dispatcher.stop(), running.relay.stop()])
+      await chain.stop()
+    }
+    return {
+      description: {
+        type: 'tacit-network/1',
+        chainUrl: chain.url,
+        deployment,
+        relayUrl,
+        dispatcherUrl: dispatcher.url ?? null,
+        dispatcher: dispatcher.address ?? null,
+      },
+      chain,
+      connection,
+      models,
+      signatures,
+      get relay() {
+        return running.relay
+      },
+      dispatcher,
+      get workers() {
+        return running.workers
+      },
+      restartRelay: async () => {
+        await running.relay.stop()
+        running.relay = await spawnRole({ role: 'relay', listen: { ...listen, port: Number(new URL(relayUrl).port) } }, tell('relay'))
+      },
+      restartWorker: async (index) => {
+        await running.workers[index]?.stop()
+        running.workers[index] = await startWorker(index)
+      },
+      stop,
+      [Symbol.asyncDispose]: stop,
+    }
+  } catch (error) {
+    await Promise.allSettled(started.toReversed().map((part) => part.stop()))
+    throw error
+  }
+}
+
+async function publishAll(owner: TransactionSender, zoo: readonly ZooModel[]): Promise<readonly ModelConfig[]> {
+  return Promise.all(
+    zoo.map(async ({ card, path }): Promise<ModelConfig> => {
+      const root = modelRoot(card.commitments)
+      const hash = cardHash(card)
+      // The card is part of the salt: a model whose card changed is published anew.
+      const salt = parseBytes32(hash)
+      const id: ModelId = deriveModelId(owner.address, root, salt)
+      const source = { kind: 'file', path } as const
+      if ((await fetchModel(owner.connection, id)) !== undefined) return { id, card, source }
+      await publishModel(owner, {
+        commitmentsRoot: root,
+        manifestHash: hash,
+        salt,
+        pricePerStepWei: stepPriceWei,
+        minStakeWei,
+        engineClass: engineClasses[card.format],
+        ownerBps: 2_000,
+        allowListed: false,
+      })
+      return { id, card, source }
+    }),
+  )
+}
+
+/** Registers a worker and stakes for each model, as far as that is not done yet. */
+async function enrol(
+  owner: TransactionSender,
+  identity: Signer,
+  models: readonly ModelId[],
+  profile: { readonly endpoint: string; readonly region: string; readonly capacity: number },
+  index: number,
+): Promise<void> {
+  const { connection } = owner
+  // Redeeming costs gas, and this is the only place where a worker of a local network gets any.
+  if ((await fetchGasBalance(connection, identity.address)) === 0n) await dripTo(owner, identity.address)
+  const known = await fetchWorker(connection, identity.address)
+  if (known === undefined) await registerWorker(owner, { profile, identity })
+  else if (known.endpoint !== profile.endpoint) await setWorkerProfile(owner, identity.address, profile)
+  for (const modelId of models) {
+    if (await fetchEligibility(connection, identity.address, modelId)) continue
+    await stakeFor(owner, { worker: identity.address, modelId, amountWei: stakeWei + BigInt(index) * token })
+  }
+}
