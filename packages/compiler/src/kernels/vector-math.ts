@@ -1,0 +1,344 @@
+// The elementwise functions of docs/spec/f32.md, four at a time: every operation in the order and with the rounding that
+// page gives. Where an instruction is shorter than the definition, the comment says why the bits are the same.
+import { expPolynomial, erfDenominator, erfNumerator, logPolynomial, tanhDenominator, tanhNumerator } from '@tacit/model'
+import type { FunctionBuilder, Local, Opcode } from '@tacit/wasm'
+import { roundingMagic, splatF32, splatI32 } from './post-operation.ts'
+
+/** A function of vectors: pushes its result. */
+export type VectorFunction = {
+  readonly key: string
+  emit(f: FunctionBuilder, inputs: readonly Local[]): void
+}
+
+const f32 = Math.fround
+const ln2High = 0.693359375
+const ln2Low = f32(-2.121944400546906e-4)
+
+function constant(f: FunctionBuilder, value: number): FunctionBuilder {
+  return f.v128(splatF32(value))
+}
+
+function keep(f: FunctionBuilder): Local {
+  const local = f.local('v128')
+  f.set(local)
+  return local
+}
+
+/** Horner's rule, coefficients ascending; pushes the sum. */
+function horner(f: FunctionBuilder, coefficients: readonly number[], t: Local): void {
+  constant(f, coefficients[coefficients.length - 1] ?? 0)
+  for (let k = coefficients.length - 2; k >= 0; k--) {
+    f.get(t).op('f32x4.mul')
+    constant(f, coefficients[k] ?? 0).op('f32x4.add')
+  }
+}
+
+/** min(max(x, lo), hi) for bounds other than zero: with x first, pmax and pmin keep NaN, and no zeros meet. */
+function clamp(f: FunctionBuilder, lo: number, hi: number): void {
+  constant(f, lo).op('f32x4.pmax')
+  constant(f, hi).op('f32x4.pmin')
+}
+
+/** e^x of the value on the stack. */
+export function emitExp(f: FunctionBuilder): void {
+  clamp(f, -104, 89)
+  const x = keep(f)
+  // nearest(x log2 e) by the rounding constant: its bits give the integer n as well.
+  f.get(x)
+  constant(f, f32(Math.LOG2E)).op('f32x4.mul')
+  constant(f, roundingMagic).op('f32x4.add')
+  const shifted = keep(f)
+  f.get(shifted)
+  constant(f, roundingMagic).op('f32x4.sub')
+  const n = keep(f)
+  f.get(shifted).v128(splatF32(roundingMagic)).op('i32x4.sub')
+  const whole = keep(f)
+  f.get(x).get(n)
+  constant(f, ln2High).op('f32x4.mul', 'f32x4.sub').get(n)
+  constant(f, ln2Low).op('f32x4.mul', 'f32x4.sub')
+  const r = keep(f)
+  horner(f, expPolynomial, r)
+  f.get(r).op('f32x4.mul').get(r).op('f32x4.mul').get(r).op('f32x4.add')
+  constant(f, 1).op('f32x4.add')
+  f.get(whole).i32(1).op('i32x4.shr_s')
+  const half = keep(f)
+  f.get(half).v128(splatI32(127)).op('i32x4.add').i32(23).op('i32x4.shl', 'f32x4.mul')
+  f.get(whole).get(half).op('i32x4.sub').v128(splatI32(127)).op('i32x4.add').i32(23).op('i32x4.shl', 'f32x4.mul')
+}
+
+/** (x P(x^2)) / Q(x^2) with x clamped to the limit, clamped to 1. */
+function emitRational(f: FunctionBuilder, { limit, numerator, denominator }: Rational): void {
+  clamp(f, -limit, limit)
+  const x = keep(f)
+  f.get(x).get(x).op('f32x4.mul')
+  const t = keep(f)
+  f.get(x)
+  horner(f, numerator, t)
+  f.op('f32x4.mul')
+  horner(f, denominator, t)
+  f.op('f32x4.div')
+  clamp(f, -1, 1)
+}
+type Rational = { readonly limit: number; readonly numerator: readonly number[]; readonly denominator: readonly number[] }
+
+function emitErf(f: FunctionBuilder): void {
+  emitRational(f, { limit: 4, numerator: erfNumerator, denominator: erfDenominator })
+}
+
+function emitTanh(f: FunctionBuilder): void {
+  emitRational(f, { limit: 9, numerator: tanhNumerator, denominator: tanhDenominator })
+}
+
+/** ln x of the value on the stack. */
+function emitLog(f: FunctionBuilder): void {
+  const x = keep(f)
+  const smallest = 1.1754943508222875e-38
+  f.get(x)
+  constant(f, smallest).op('f32x4.lt')
+  const subnormal = keep(f)
+  f.get(x)
+  constant(f, 16777216).op('f32x4.mul').get(x).get(subnormal).op('v128.bitselect')
+  const normal = keep(f)
+  f.get(normal)
+    .v128(splatI32(0x007fffff))
+    .op('v128.and')
+    .v128(splatI32(126 << 23))
+    .op('v128.or')
+  const mantissa = keep(f)
+  f.get(mantissa)
+  constant(f, f32(Math.SQRT1_2)).op('f32x4.lt')
+  const low = keep(f)
+  // e = (word >> 23) - 126, less 24 for scaled subnormals, less 1 where the mantissa doubles (true is -1).
+  f.get(normal).i32(23).op('i32x4.shr_u').v128(splatI32(126)).op('i32x4.sub')
+  f.get(subnormal).v128(splatI32(24)).op('v128.and', 'i32x4.sub').get(low).op('i32x4.add', 'f32x4.convert_i32x4_s')
+  const exponent = keep(f)
+  f.get(mantissa).get(mantissa).op('f32x4.add').get(mantissa).get(low).op('v128.bitselect')
+  constant(f, 1).op('f32x4.sub')
+  const m = keep(f)
+  f.get(m).get(m).op('f32x4.mul')
+  const square = keep(f)
+  horner(f, logPolynomial, m)
+  f.get(m).op('f32x4.mul').get(square).op('f32x4.mul').get(exponent)
+  constant(f, ln2Low).op('f32x4.mul', 'f32x4.add')
+  constant(f, 0.5).get(square).op('f32x4.mul', 'f32x4.sub')
+  const y = keep(f)
+  f.get(m).get(y).op('f32x4.add').get(exponent)
+  constant(f, ln2High).op('f32x4.mul', 'f32x4.add')
+  emitLogEdges(f, x)
+}
+
+// x = 0 gives -Infinity, Infinity itself, anything not >= 0 NaN.
+function emitLogEdges(f: FunctionBuilder, x: Local): void {
+  const result = keep(f)
+  constant(f, Number.NEGATIVE_INFINITY).get(result).get(x)
+  constant(f, 0).op('f32x4.eq', 'v128.bitselect')
+  const zero = keep(f)
+  f.get(x).get(zero).get(x)
+  constant(f, Number.POSITIVE_INFINITY).op('f32x4.eq', 'v128.bitselect')
+  const infinite = keep(f)
+  f.get(infinite)
+  constant(f, Number.NaN).get(x)
+  constant(f, 0).op('f32x4.ge', 'v128.bitselect')
+}
+
+function unary(key: string, emit: (f: FunctionBuilder) => void): VectorFunction {
+  return {
+    key,
+    emit: (f, [x]) => {
+      f.get(x ?? 0)
+      emit(f)
+    },
+  }
+}
+
+function single(name: Opcode): VectorFunction {
+  return unary(name, (f) => void f.op(name))
+}
+
+const sign: VectorFunction = {
+  key: 'sign',
+  emit: (f, [x = 0]) => {
+    // (x > 0) - (x < 0) as 1 and -1; zeros and NaN come out as x + 0 would not: zero keeps its value, NaN stays.
+    constant(f, 1).get(x).get(x)
+    constant(f, 0).op('f32x4.gt', 'v128.bitselect')
+    const positive = keep(f)
+    constant(f, -1).get(positive).get(x)
+    constant(f, 0).op('f32x4.lt', 'v128.bitselect')
+  },
+}
+
+/** Elementwise functions of one input without parameters. */
+export const unaryFunctions: Readonly<Record<string, VectorFunction>> = {
+  Abs: single('f32x4.abs'),
+  Neg: single('f32x4.neg'),
+  Sign: sign,
+  Floor: single('f32x4.floor'),
+  Ceil: single('f32x4.ceil'),
+  Round: single('f32x4.nearest'),
+  Sqrt: single('f32x4.sqrt'),
+  Reciprocal: {
+    key: 'reciprocal',
+    emit: (f, [x = 0]) => void constant(f, 1).get(x).op('f32x4.div'),
+  },
+  Exp: unary('exp', emitExp),
+  Log: unary('log', emitLog),
+  Erf: unary('erf', emitErf),
+  Tanh: unary('tanh', emitTanh),
+  Relu: unary('relu', (f) => void constant(f, 0).op('f32x4.max')),
+  Sigmoid: unary('sigmoid', (f) => {
+    f.op('f32x4.neg')
+    emitExp(f)
+    const e = keep(f)
+    constant(f, 1)
+    constant(f, 1).get(e).op('f32x4.add', 'f32x4.div')
+  }),
+  Softplus: {
+    key: 'softplus',
+    emit: (f, [x = 0]) => {
+      f.get(x).op('f32x4.abs', 'f32x4.neg')
+      emitExp(f)
+      const e = keep(f)
+      constant(f, 1).get(e).op('f32x4.add')
+      emitLog(f)
+      const tail = keep(f)
+      f.get(x)
+      constant(f, 0).op('f32x4.max').get(tail).op('f32x4.add')
+    },
+  },
+  HardSwish: {
+    key: 'hard-swish',
+    emit: (f, [x = 0]) => {
+      f.get(x)
+      hardSigmoid(1 / 6, 0.5).emit(f, [x])
+      f.op('f32x4.mul')
+    },
+  },
+}
+
+/** min(max(alpha x + beta, 0), 1) */
+export function hardSigmoid(alpha: number, beta: number): VectorFunction {
+  return {
+    key: `hard-sigmoid ${alpha} ${beta}`,
+    emit: (f, [x = 0]) => {
+      constant(f, alpha).get(x).op('f32x4.mul')
+      constant(f, beta).op('f32x4.add')
+      constant(f, 0).op('f32x4.max')
+      constant(f, 1).op('f32x4.min')
+    },
+  }
+}
+
+/** x < 0 ? alpha x : x */
+export function leakyRelu(alpha: number): VectorFunction {
+  return {
+    key: `leaky-relu ${alpha}`,
+    emit: (f, [x = 0]) => {
+      constant(f, alpha).get(x).op('f32x4.mul').get(x).get(x)
+      constant(f, 0).op('f32x4.lt', 'v128.bitselect')
+    },
+  }
+}
+
+/** x < 0 ? alpha (exp(x) - 1) : x */
+export function elu(alpha: number): VectorFunction {
+  return {
+    key: `elu ${alpha}`,
+    emit: (f, [x = 0]) => {
+      f.get(x)
+      emitExp(f)
+      constant(f, 1).op('f32x4.sub')
+      const e = keep(f)
+      constant(f, alpha).get(e).op('f32x4.mul').get(x).get(x)
+      constant(f, 0).op('f32x4.lt', 'v128.bitselect')
+    },
+  }
+}
+
+/** (0.5 x) (1 + erf(x sqrt(1/2))), or with tanh: see the specification. */
+export function gelu(approximate: 'none' | 'tanh'): VectorFunction {
+  return {
+    key: `gelu ${approximate}`,
+    emit: (f, [x = 0]) => {
+      if (approximate === 'none') {
+        f.get(x)
+        constant(f, f32(Math.SQRT1_2)).op('f32x4.mul')
+        emitErf(f)
+      } else {
+        constant(f, f32(0.7978845608028654)).get(x)
+        constant(f, f32(0.044715)).get(x).get(x).op('f32x4.mul').get(x).op('f32x4.mul', 'f32x4.mul', 'f32x4.add', 'f32x4.mul')
+        emitTanh(f)
+      }
+      const inner = keep(f)
+      f.get(x)
+      constant(f, 0.5).op('f32x4.mul')
+      constant(f, 1).get(inner).op('f32x4.add', 'f32x4.mul')
+    },
+  }
+}
+
+/** min(max(x, lo), hi) */
+export function clip(lo: number, hi: number): VectorFunction {
+  return {
+    key: `clip ${lo} ${hi}`,
+    emit: (f, [x = 0]) => {
+      f.get(x)
+      if (lo !== Number.NEGATIVE_INFINITY) constant(f, lo).op('f32x4.max')
+      if (hi !== Number.POSITIVE_INFINITY) constant(f, hi).op('f32x4.min')
+    },
+  }
+}
+
+/** x^b for a constant b. */
+export function powerBy(exponent: number): VectorFunction {
+  return {
+    key: `power ${exponent}`,
+    emit: (f, [x = 0]) => {
+      f.get(x)
+      if (exponent === 0.5) f.op('f32x4.sqrt')
+      else if (Number.isInteger(exponent) && Math.abs(exponent) <= 64) emitIntegerPower(f, exponent)
+      else emitRealPower(f, exponent)
+    },
+  }
+}
+
+function emitIntegerPower(f: FunctionBuilder, exponent: number): void {
+  let square = keep(f)
+  constant(f, 1)
+  let result = keep(f)
+  for (let rest = Math.abs(exponent); rest > 0; rest = Math.floor(rest / 2)) {
+    if (rest % 2 === 1) {
+      f.get(result).get(square).op('f32x4.mul')
+      result = keep(f)
+    }
+    if (rest === 1) break
+    f.get(square).get(square).op('f32x4.mul')
+    square = keep(f)
+  }
+  if (exponent < 0) constant(f, 1).get(result).op('f32x4.div')
+  else f.get(result)
+}
+
+function emitRealPower(f: FunctionBuilder, exponent: number): void {
+  const x = keep(f)
+  constant(f, exponent > 0 ? 0 : Number.POSITIVE_INFINITY)
+  constant(f, exponent).get(x)
+  emitLog(f)
+  f.op('f32x4.mul')
+  emitExp(f)
+  f.get(x)
+  constant(f, 0).op('f32x4.eq', 'v128.bitselect')
+}
+
+function binary(name: Opcode): VectorFunction {
+  return { key: name, emit: (f, [a = 0, b = 0]) => void f.get(a).get(b).op(name) }
+}
+
+/** Elementwise functions of two inputs. */
+export const binaryFunctions: Readonly<Record<string, VectorFunction>> = {
+  Add: binary('f32x4.add'),
+  Sub: binary('f32x4.sub'),
+  Mul: binary('f32x4.mul'),
+  Div: binary('f32x4.div'),
+  Min: binary('f32x4.min'),
+  Max: binary('f32x4.max'),
+}

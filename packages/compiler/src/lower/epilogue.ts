@@ -1,0 +1,108 @@
+import { elementCount, type GraphNode, type ValueId } from '@tacit/model'
+import { binaryPost, type PostOperation, reluOfSum, scaleBy, toFloat } from '../kernels/post-operation.ts'
+import type { Region } from '../program/program.ts'
+import type { GraphState } from './graph-state.ts'
+import { numberAt } from './number-at.ts'
+import type { Argument } from './lowering.ts'
+import { isDense } from './views.ts'
+
+/** Post-operations of a product, with the operands of those that have one. */
+export type Epilogue = {
+  readonly post: PostOperation[]
+  readonly operands: EpilogueOperand[]
+  /** The value that the last post-operation gives. */
+  result: ValueId
+  /** A `full` operand was found: the result must be dense like it. */
+  needsDense: boolean
+  /** Whether values are float32 at the end; sums of integers start as int32. */
+  isFloat: boolean
+}
+export type EpilogueOperand =
+  | { readonly kind: 'pointer'; readonly region: Region; readonly offsetBytes: number }
+  | { readonly kind: 'distance'; readonly region: Region; readonly offsetBytes: number }
+
+/** Absorbs the nodes after a product, each the only reader of the one before, that can be done on its results in registers. */
+export function absorbEpilogue(node: GraphNode, state: GraphState, { columns, start }: { columns: number; start: Epilogue }): Epilogue {
+  const waiting = new Set([node])
+  for (;;) {
+    const next = state.soleConsumer(start.result)
+    if (next === undefined || !absorb(next, state, { columns, epilogue: start, waiting })) return start
+    waiting.add(next)
+    state.finish(next)
+    start.result = next.outputs[0] ?? start.result
+  }
+}
+
+type Absorption = { readonly columns: number; readonly epilogue: Epilogue; readonly waiting: ReadonlySet<GraphNode> }
+
+function absorb(next: GraphNode, state: GraphState, { columns, epilogue, waiting }: Absorption): boolean {
+  const { operation } = next
+  const shape = state.shape(epilogue.result)
+  const output = next.outputs[0] ?? ''
+  if (elementCount(state.shape(output)) !== elementCount(shape)) return false
+  if (operation.operator === 'Cast') {
+    if (epilogue.isFloat || state.type(output).elementType !== 'float32') return false
+    epilogue.post.push(toFloat)
+    epilogue.isFloat = true
+    return true
+  }
+  if (!epilogue.isFloat || state.type(output).elementType !== 'float32') return false
+  if (operation.operator === 'Relu') {
+    epilogue.post.push(reluOfSum)
+    return true
+  }
+  if (operation.operator !== 'Add' && operation.operator !== 'Mul') return false
+  const other = next.inputs.find((input) => input !== epilogue.result)
+  if (other === undefined || state.shape(output).length !== shape.length) return false
+  return absorbBinary(operation.operator === 'Add' ? 'f32x4.add' : 'f32x4.mul', other, next, { state, columns, epilogue, waiting })
+}
+
+type BinaryAbsorption = Absorption & { readonly state: GraphState }
+
+function absorbBinary(opcode: 'f32x4.add' | 'f32x4.mul', other: ValueId, next: GraphNode, absorption: BinaryAbsorption): boolean {
+  const { state, columns, epilogue, waiting } = absorption
+  // After a multiplication a value may be -0, which the short form of ReLU would keep: only sums and what follows them qualify.
+  if (opcode === 'f32x4.mul' && state.soleConsumer(next.outputs[0] ?? '')?.operation.operator === 'Relu') return false
+  const count = elementCount(state.shape(other))
+  const constant = state.constant(other)
+  if (count === 1) {
+    if (constant !== undefined && opcode === 'f32x4.mul') {
+      epilogue.post.push(scaleBy(numberAt(constant.data, 0)))
+      return true
+    }
+    if (!state.ensure(other, waiting)) return false
+    const view = state.view(other, next)
+    epilogue.post.push(binaryPost(opcode, 'scalar'))
+    epilogue.operands.push({ kind: 'pointer', region: view.region, offsetBytes: view.offsetBytes })
+    return true
+  }
+  if (constant !== undefined && count === columns && state.shape(other).at(-1) === columns) {
+    epilogue.post.push(binaryPost(opcode, 'column'))
+    epilogue.operands.push(columnOperand(state, Float32Array.from(constant.data as Float32Array), columns))
+    return true
+  }
+  if (count !== elementCount(state.shape(epilogue.result)) || columns % 4 !== 0 || constant !== undefined) return false
+  if (!state.ensure(other, waiting)) return false
+  const view = state.view(other, next)
+  if (!isDense(view) || view.storage !== 'f32') return false
+  epilogue.needsDense = true
+  epilogue.post.push(binaryPost(opcode, 'full'))
+  epilogue.operands.push({ kind: 'distance', region: view.region, offsetBytes: view.offsetBytes })
+  return true
+}
+
+/** A constant per column, padded to whole vectors. */
+export function columnOperand(state: GraphState, values: Float32Array | Int32Array, columns: number): EpilogueOperand {
+  const padded = values instanceof Float32Array ? new Float32Array(Math.ceil(columns / 4) * 4) : new Int32Array(Math.ceil(columns / 4) * 4)
+  if (values.length === 1) padded.fill(values[0] ?? 0)
+  else padded.set(values)
+  return { kind: 'pointer', region: state.out.constant(padded), offsetBytes: 0 }
+}
+
+/** The kernel arguments of an epilogue's operands, given where the result begins. */
+export function epilogueArguments(
+  operands: readonly EpilogueOperand[],
+  result: { readonly region: Region; readonly offsetBytes: number },
+): readonly Argument[] {
+  return operands.map((operand) => (operand.kind === 'pointer' ? operand : { from: result, to: operand }))
+}

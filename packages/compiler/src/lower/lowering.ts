@@ -1,0 +1,178 @@
+import { elementCount, type Graph, type GraphNode, type TensorType, type ValueId } from '@tacit/model'
+import type { FunctionBuilder } from '@tacit/wasm'
+import { UnsupportedNodeError } from '../errors.ts'
+import type { CopyConversion } from '../kernels/copy.ts'
+import { buildCopy, buildFill, copyKey } from '../kernels/copy.ts'
+import {
+  type Border,
+  type BoundaryType,
+  type EmitContext,
+  type ProgramLayer,
+  type Region,
+  type Step,
+  type Storage,
+  storageBytes,
+  type View,
+} from '../program/program.ts'
+import { denseView, isDense } from './views.ts'
+
+/** A pointer argument of a kernel call: a place in memory, the distance between two places, or a plain number. */
+export type Argument = { readonly region: Region; readonly offsetBytes: number } | { readonly from: Place; readonly to: Place }
+type Place = { readonly region: Region; readonly offsetBytes: number }
+
+/** A kernel to call: its cache key, its code, its arguments. */
+export type Call = {
+  readonly name: string
+  readonly key: string
+  build(context: EmitContext): FunctionBuilder
+  readonly arguments: readonly Argument[]
+  readonly reads: readonly View[]
+  readonly writes: readonly View[]
+  /** Besides the views: tables and parameters. */
+  readonly readsRegions?: readonly Region[]
+  readonly writesRegions?: readonly Region[]
+}
+
+const storages: Readonly<Partial<Record<TensorType['elementType'], Storage>>> = {
+  float32: 'f32',
+  int32: 'i32',
+  int64: 'i64',
+  uint8: 'u8',
+  int8: 'i8',
+  bool: 'u8',
+}
+
+/** Regions and steps as they come into being, one layer after the other. */
+export class Lowering {
+  readonly layers: ProgramLayer[] = []
+  #steps: Step[] = []
+  #nextRegion = 0
+
+  region(kind: Region['kind'], sizeBytes: number): Region {
+    return { id: this.#nextRegion++, kind, sizeBytes: Math.max(sizeBytes, 16) }
+  }
+
+  constant(data: Uint8Array | Float32Array | Int8Array | Int16Array | Int32Array | BigInt64Array): Region {
+    const bytes = new Uint8Array(data.buffer, data.byteOffset, data.byteLength)
+    return { id: this.#nextRegion++, kind: 'constant', sizeBytes: Math.max(bytes.length, 16), data: bytes }
+  }
+
+  /** A new dense transient view. */
+  dense(storage: Storage, shape: readonly number[], zeroPoint = 0): View {
+    return denseView(this.region('transient', elementCount(shape) * storageBytes[storage]), storage, shape, zeroPoint)
+  }
+
+  step(step: Step): void {
+    this.#steps.push(step)
+  }
+
+  call(call: Call): void {
+    this.step({
+      name: call.name,
+      reads: [...call.reads.map(({ region }) => region), ...(call.readsRegions ?? [])],
+      writes: [...call.writes.map(({ region }) => region), ...(call.writesRegions ?? [])],
+      emit: (f, context) => {
+        for (const argument of call.arguments) f.i32(argumentValue(argument, context))
+        f.call(context.kernel(call.key, call.build))
+      },
+    })
+  }
+
+  /** Ends the current layer, if it did anything, with its boundary. */
+  endLayer(layer: { readonly name: string; readonly operator: string; readonly view: View; readonly elementType: BoundaryType }): void {
+    const { name, operator, view, elementType } = layer
+    this.layers.push({ index: this.layers.length, name, operator, steps: this.#steps, output: { view, elementType } })
+    this.#steps = []
+  }
+
+  get hasPendingSteps(): boolean {
+    return this.#steps.length > 0
+  }
+
+  copy(from: View, to: View, conversion?: CopyConversion): void {
+    const chosen = conversion ?? { kind: 'none' as const, bytes: storageBytes[from.storage] as 1 | 2 | 4 | 8 }
+    const space = { shape: from.shape, from: from.strides, to: to.strides }
+    this.call({
+      name: 'copy',
+      key: copyKey(chosen, space),
+      build: () => buildCopy(chosen, space),
+      arguments: [from, to],
+      reads: [from],
+      writes: [to],
+    })
+  }
+
+  /** The view itself if dense, else a dense copy. */
+  asDense(view: View): View {
+    if (isDense(view)) return view
+    const dense = this.dense(view.storage, view.shape, view.zeroPoint)
+    this.copy(view, dense)
+    return dense
+  }
+
+  /** The last axis one element apart, as kernels over rows of depth need it. */
+  withDenseRows(view: View): View {
+    return view.strides.at(-1) === 1 || view.shape.at(-1) === 1 ? view : this.asDense(view)
+  }
+
+  /** An [N, C, H, W] view stored channels-last with a border; zero borders cost nothing at run time. */
+  channelsLast(storage: Storage, shape: readonly number[], options: ChannelsLast = {}): View {
+    const [n = 1, c = 1, h = 1, w = 1] = shape
+    const border = options.border ?? { top: 0, left: 0, bottom: 0, right: 0 }
+    const channels = options.paddedChannels ?? c
+    const [width, height] = [w + border.left + border.right, h + border.top + border.bottom]
+    const bordered = border.top + border.left + border.bottom + border.right > 0
+    const sizeBytes = n * height * width * channels * storageBytes[storage]
+    const region = this.region(bordered ? 'pinned' : 'transient', sizeBytes + 64)
+    return {
+      region,
+      offsetBytes: (border.top * width + border.left) * channels * storageBytes[storage],
+      storage,
+      zeroPoint: options.zeroPoint ?? 0,
+      shape,
+      strides: [height * width * channels, 1, width * channels, channels],
+      ...(bordered ? { border } : {}),
+    }
+  }
+
+  /** Sets all of a region to a pattern, border included. */
+  fill(region: Region, pattern: Uint8Array): void {
+    this.step({
+      name: 'fill',
+      reads: [],
+      writes: [region],
+      emit: (f, context) => {
+        f.i32(context.address(region)).call(
+          context.kernel(`fill ${pattern.join()} ${region.sizeBytes}`, () => buildFill(pattern, region.sizeBytes)),
+        )
+      },
+    })
+  }
+}
+
+export type ChannelsLast = { readonly border?: Border; readonly paddedChannels?: number; readonly zeroPoint?: number }
+
+function argumentValue(argument: Argument, context: EmitContext): number {
+  const at = (place: Place): number => context.address(place.region) + place.offsetBytes
+  return 'from' in argument ? at(argument.to) - at(argument.from) : at(argument)
+}
+
+/** How a graph's element type lies in memory. */
+export function storageOf(type: TensorType, node: GraphNode): Storage {
+  const storage = storages[type.elementType]
+  if (storage === undefined)
+    throw new UnsupportedNodeError(node.name, node.operation.operator, `values of type ${type.elementType} have no kernels`)
+  return storage
+}
+
+/** Who reads each value, graph outputs not counted. */
+export function consumersOf(graph: Graph): ReadonlyMap<ValueId, readonly GraphNode[]> {
+  const consumers = new Map<ValueId, GraphNode[]>()
+  for (const node of graph.nodes)
+    for (const input of new Set(node.inputs)) {
+      const list = consumers.get(input)
+      if (list === undefined) consumers.set(input, [node])
+      else list.push(node)
+    }
+  return consumers
+}

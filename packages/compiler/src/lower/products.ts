@@ -1,0 +1,302 @@
+// MatMul, Gemm, MatMulInteger and QLinearMatMul.
+import { elementCount, type GraphNode } from '@tacit/model'
+import { UnsupportedNodeError } from '../errors.ts'
+import { splitColumns } from '../kernels/pack-panels.ts'
+import { binaryPost, roundToCentred, scaleBy, toFloat } from '../kernels/post-operation.ts'
+import { type View, storageBytes } from '../program/program.ts'
+import { absorbEpilogue, columnOperand, type Epilogue } from './epilogue.ts'
+import type { GraphState } from './graph-state.ts'
+import { numberAt } from './number-at.ts'
+import { centred, integerWeights, quantizedBounds } from './integer-operands.ts'
+import { chooseTile, emitProduct, packConstant, type RightOperand } from './product-step.ts'
+import { broadcast, denseView, transposed } from './views.ts'
+
+/** A matrix product with a shared constant right side, or one per batch. */
+type Product = {
+  readonly node: GraphNode
+  readonly a: View
+  readonly depth: number
+  readonly epilogue: Epilogue
+  readonly storage: 'f32' | 'i32' | 'i16'
+  readonly zeroPoint?: number
+}
+
+function newEpilogue(node: GraphNode, isFloat: boolean): Epilogue {
+  return { post: [], operands: [], result: node.outputs[0] ?? '', needsDense: false, isFloat }
+}
+
+export function lowerMatMul(node: GraphNode, state: GraphState): void {
+  const [aId = '', bId = ''] = node.inputs
+  const shape = state.shape(node.outputs[0] ?? '')
+  const aView = withRank2(state.view(aId, node), 'left')
+  const constant = state.constant(bId)
+  const bShape = state.shape(bId)
+  const columns = bShape.length === 1 ? 1 : (bShape.at(-1) ?? 1)
+  const depth = aView.shape.at(-1) ?? 1
+  const epilogue =
+    bShape.length === 1 || state.shape(aId).length === 1
+      ? newEpilogue(node, true)
+      : absorbEpilogue(node, state, { columns, start: newEpilogue(node, true) })
+  const product: Product = { node, a: state.out.withDenseRows(aView), depth, epilogue, storage: 'f32' }
+  if (constant !== undefined && elementCount(bShape) === depth * columns) {
+    const rows = elementCount(aView.shape.slice(0, -1))
+    const source = { depth, columns, at: (k: number, n: number) => numberAt(constant.data, k * columns + n) }
+    const b = packConstant(state.out, 'f32', source, chooseTile(rows, columns).vectors)
+    sharedProduct(product, b, state)
+    return
+  }
+  batchedProduct(product, withRank2(state.view(bId, node), 'right'), { shape, state })
+}
+
+export function lowerGemm(node: GraphNode, state: GraphState): void {
+  if (node.operation.operator !== 'Gemm') return
+  const { alpha, beta, transA, transB } = node.operation
+  const [aId = '', bId = '', cId] = node.inputs
+  const [, columns = 1] = state.shape(node.outputs[0] ?? '')
+  const aView = transA ? transposed(state.view(aId, node), [1, 0]) : state.view(aId, node)
+  const depth = aView.shape.at(-1) ?? 1
+  const epilogue = newEpilogue(node, true)
+  if (alpha !== 1) epilogue.post.push(scaleBy(Math.fround(alpha)))
+  const c = state.constant(cId)
+  if (
+    cId !== undefined &&
+    !(c !== undefined && (c.data.length === 1 || c.data.length === columns) && (c.shape.at(-1) ?? 1) === c.data.length)
+  ) {
+    throw new UnsupportedNodeError(node.name, 'Gemm', 'its C is not a constant with one value per column')
+  }
+  if (c !== undefined) {
+    const values = Float32Array.from(c.data as Float32Array, (value) => (beta === 1 ? value : Math.fround(value * Math.fround(beta))))
+    epilogue.post.push(binaryPost('f32x4.add', 'column'))
+    epilogue.operands.push(columnOperand(state, values, columns))
+  }
+  absorbEpilogue(node, state, { columns, start: epilogue })
+  const product: Product = { node, a: state.out.withDenseRows(aView), depth, epilogue, storage: 'f32' }
+  const constant = state.constant(bId)
+  if (constant === undefined) {
+    const bView = transB ? transposed(state.view(bId, node), [1, 0]) : state.view(bId, node)
+    batchedProduct(product, bView, { shape: state.shape(node.outputs[0] ?? ''), state })
+    return
+  }
+  const at = transB
+    ? (k: number, n: number) => numberAt(constant.data, n * depth + k)
+    : (k: number, n: number) => numberAt(constant.data, k * columns + n)
+  const rows = aView.shape[0] ?? 1
+  sharedProduct(product, packConstant(state.out, 'f32', { depth, columns, at }, chooseTile(rows, columns).vectors), state)
+}
+
+/** MatMulInteger, with the Cast, scales, bias and activation that usually follow it. */
+export function lowerMatMulInteger(node: GraphNode, state: GraphState): void {
+  const [aId = '', bId = '', aZero = '', bZero = ''] = node.inputs
+  const columns = state.shape(bId).at(-1) ?? 1
+  const epilogue = absorbEpilogue(node, state, { columns, start: newEpilogue(node, false) })
+  const a = state.out.withDenseRows(centred(aId, aZero, { node, state }))
+  const storage = epilogue.isFloat ? 'f32' : 'i32'
+  integerProduct({ node, a, depth: a.shape.at(-1) ?? 1, epilogue, storage }, [bId, bZero], state)
+}
+
+/** a, a scale, a zero, b, b scale, b zero, y scale, y zero; scales and zero points constant. */
+export function lowerQLinearMatMul(node: GraphNode, state: GraphState): void {
+  const [aId = '', aScale, aZero = '', bId = '', bScale, bZero = '', yScale, yZero] = node.inputs
+  const columns = state.shape(bId).at(-1) ?? 1
+  const a = state.out.withDenseRows(centred(aId, aZero, { node, state }))
+  const epilogue = newEpilogue(node, false)
+  const zeroPoint = requantizeEpilogue({ node, state, columns, epilogue, scales: [aScale, bScale, yScale], yZero })
+  integerProduct({ node, a, depth: a.shape.at(-1) ?? 1, epilogue, storage: 'i16', zeroPoint }, [bId, bZero], state)
+}
+
+export type RequantizeRequest = {
+  readonly node: GraphNode
+  readonly state: GraphState
+  readonly columns: number
+  /** The first output channel, where scales are per channel. */
+  readonly channel?: number
+  readonly epilogue: Epilogue
+  readonly scales: readonly [string | undefined, string | undefined, string | undefined]
+  readonly yZero: string | undefined
+}
+
+/** ONNX's rescaling: float32(acc) * ((s_a s_b) / s_y), rounded and clamped around the output's zero point, which it returns. */
+export function requantizeEpilogue({ node, state, columns, channel = 0, epilogue, scales, yZero }: RequantizeRequest): number {
+  const [a, b, y] = scales.map((id) => state.constant(id))
+  const zero = state.constant(yZero)
+  if (a === undefined || b === undefined || y === undefined || zero === undefined)
+    throw new UnsupportedNodeError(node.name, node.operation.operator, 'its scales and zero points are not constants')
+  const [scaleA, scaleY] = [numberAt(a.data, 0), numberAt(y.data, 0)]
+  const factors = Float32Array.from(b.data as Float32Array, (scale) => Math.fround(Math.fround(scaleA * scale) / scaleY))
+  const zeroPoint = numberAt(zero.data, 0)
+  const [low, high] = quantizedBounds(zero.elementType)
+  epilogue.post.push(toFloat)
+  if (factors.length === 1) epilogue.post.push(scaleBy(factors[0] ?? 1))
+  else {
+    epilogue.post.push(binaryPost('f32x4.mul', 'column'))
+    epilogue.operands.push(columnOperand(state, factors.slice(channel, channel + columns), columns))
+  }
+  epilogue.post.push(roundToCentred(low - zeroPoint, high - zeroPoint))
+  return zeroPoint
+}
+
+function integerProduct(product: Product, [bId, bZero]: readonly [string, string], state: GraphState): void {
+  const { node, depth } = product
+  const weights = integerWeights(bId, bZero, { node, state })
+  const bShape = state.shape(bId)
+  const columns = bShape.at(-1) ?? 1
+  if (elementCount(bShape) !== depth * columns)
+    throw new UnsupportedNodeError(node.name, node.operation.operator, 'its right side is not a single matrix')
+  const rows = elementCount(product.a.shape.slice(0, -1))
+  const source = { depth, columns, at: (k: number, n: number) => weights.at(k * columns + n, n) }
+  sharedProduct(product, packConstant(state.out, weights.arithmetic, source, chooseTile(rows, columns).vectors), state)
+}
+
+function sharedProduct(product: Product, b: RightOperand, state: GraphState): void {
+  const { node, a, epilogue } = product
+  const rowAxes = a.shape.length - 1
+  const output = allocateRows(product, b.columns, state)
+  emitProduct(state.out, {
+    name: node.operation.operator,
+    rowShape: a.shape.slice(0, rowAxes),
+    a: { view: a, offsetBytes: a.offsetBytes, rowStrides: a.strides.slice(0, rowAxes) },
+    c: { view: output, offsetBytes: output.offsetBytes, rowStrides: output.strides.slice(0, rowAxes) },
+    b,
+    depth: { segments: [], run: depthUnits(product, b) },
+    post: epilogue.post,
+    operands: epilogue.operands,
+  })
+  state.finishValue(epilogue.result, restoreShape(output, state.shape(epilogue.result)), node.operation.operator)
+}
+
+function depthUnits({ depth }: Product, b: RightOperand): number {
+  return b.arithmetic === 'f32' ? depth : Math.ceil(depth / 2)
+}
+
+type BatchContext = { readonly shape: readonly number[]; readonly state: GraphState }
+
+function batchedProduct(product: Product, bView: View, { shape, state }: BatchContext): void {
+  const { node, depth, epilogue } = product
+  const columns = bView.shape.at(-1) ?? 1
+  const rank = Math.max(product.a.shape.length, bView.shape.length)
+  const batchShape = Array.from({ length: rank - 2 }, (_, axis) => {
+    const at = (view: View): number => view.shape[axis - (rank - view.shape.length)] ?? 1
+    return Math.max(at(product.a), at(bView))
+  })
+  const rows = product.a.shape.at(-2) ?? 1
+  const a = broadcast(product.a, [...batchShape, rows, depth])
+  const b = broadcast(bView, [...batchShape, depth, columns])
+  const output = allocateRows({ ...product, a }, columns, state)
+  const { vectors } = chooseTile(rows, columns)
+  const batches = elementCount(batchShape)
+  if (batches > 4096) throw new UnsupportedNodeError(node.name, node.operation.operator, `it has ${batches} batches`)
+  let packed: RightOperand | undefined
+  for (let batch = 0; batch < batches; batch++) {
+    const [aOffset, bOffset, cOffset] = [a, b, output].map(
+      (view) => view.offsetBytes + batchOffset(view, batchShape, batch) * storageBytes[view.storage],
+    )
+    const sameB = packed !== undefined && b.strides.slice(0, -2).every((stride) => stride === 0)
+    if (!sameB) packed = dynamicRight(state, b, { offsetBytes: bOffset ?? 0, depth, columns, vectors })
+    if (packed === undefined) continue
+    emitProduct(state.out, {
+      name: node.operation.operator,
+      rowShape: [rows],
+      a: { view: a, offsetBytes: aOffset ?? 0, rowStrides: [a.strides.at(-2) ?? 0] },
+      c: { view: output, offsetBytes: cOffset ?? 0, rowStrides: [output.strides.at(-2) ?? 0] },
+      b: packed,
+      depth: { segments: [], run: depth },
+      post: epilogue.post,
+      operands:
+        batches === 1 ? epilogue.operands : epilogue.operands.map((operand) => batchOperand(operand, (cOffset ?? 0) - output.offsetBytes)),
+    })
+  }
+  state.finishValue(
+    epilogue.result,
+    restoreShape(output, shape.length === state.shape(epilogue.result).length ? state.shape(epilogue.result) : shape),
+    node.operation.operator,
+  )
+}
+
+function batchOperand<Operand extends Epilogue['operands'][number]>(operand: Operand, skipped: number): Operand {
+  return operand.kind === 'distance' ? { ...operand, offsetBytes: operand.offsetBytes + skipped } : operand
+}
+
+function batchOffset(view: View, batchShape: readonly number[], batch: number): number {
+  let rest = batch
+  let offset = 0
+  for (let axis = batchShape.length - 1; axis >= 0; axis--) {
+    const size = batchShape[axis] ?? 1
+    offset += (rest % size) * (view.strides[axis] ?? 0)
+    rest = Math.floor(rest / size)
+  }
+  return offset
+}
+
+// Rows of a row-major matrix are read in place; anything else is packed first.
+function dynamicRight(
+  state: GraphState,
+  b: View,
+  options: { offsetBytes: number; depth: number; columns: number; vectors: number },
+): RightOperand {
+  const { offsetBytes, depth, columns, vectors } = options
+  const [rowStride = 0, columnStride = 0] = b.strides.slice(-2)
+  if (columnStride === 1 && columns % 4 === 0)
+    return { region: b.region, offsetBytes, arithmetic: 'f32', columns, vectors, layout: { layout: 'rows', rowBytes: 4 * rowStride } }
+  const { panels, restVectors } = splitColumns(columns, vectors)
+  const region = state.out.region('transient', Math.ceil(columns / 4) * 16 * depth)
+  const width = 4 * vectors
+  const source = { ...b, offsetBytes }
+  if (panels > 0) {
+    const from = { ...source, shape: [panels, depth, Math.min(width, columns)], strides: [width * columnStride, rowStride, columnStride] }
+    state.out.copy(from, { ...denseView(region, 'f32', [panels, depth, width]), shape: from.shape })
+  }
+  if (restVectors > 0) {
+    const left = columns - panels * width
+    const from = {
+      ...source,
+      offsetBytes: offsetBytes + 4 * panels * width * columnStride,
+      shape: [depth, left],
+      strides: [rowStride, columnStride],
+    }
+    const to = { ...denseView(region, 'f32', [depth, left]), offsetBytes: 4 * panels * width * depth, strides: [4 * restVectors, 1] }
+    state.out.copy(from, to)
+  }
+  return { region, offsetBytes: 0, arithmetic: 'f32', columns, vectors, layout: { layout: 'packed' } }
+}
+
+/**
+ * Room for rows x columns results, rows padded to whole vectors. Where the only reader transposes all but the last axis, the
+ * memory is laid out in its order, so that the transposition costs nothing.
+ */
+function allocateRows(product: Product, columns: number, state: GraphState): View {
+  const { a, epilogue, storage } = product
+  const shape = [...a.shape.slice(0, -1), columns]
+  const padded = Math.ceil(columns / 4) * 4
+  const next = epilogue.needsDense ? undefined : state.soleConsumer(epilogue.result)
+  const perm = next?.operation.operator === 'Transpose' ? next.operation.perm : undefined
+  const order = perm !== undefined && perm.length === shape.length && perm.at(-1) === shape.length - 1 ? perm : shape.map((_, axis) => axis)
+  const strides = new Array<number>(shape.length).fill(1)
+  let stride = 1
+  for (const axis of [...order].reverse()) {
+    strides[axis] = stride
+    stride *= axis === shape.length - 1 ? padded : (shape[axis] ?? 1)
+  }
+  const region = state.out.region('transient', stride * storageBytes[storage])
+  return { region, offsetBytes: 0, storage, zeroPoint: product.zeroPoint ?? 0, shape, strides }
+}
+
+/** Views of rank-1 operands as matrices. */
+function withRank2(view: View, side: 'left' | 'right'): View {
+  if (view.shape.length > 1) return view
+  const [size = 1] = view.shape
+  const [stride = 1] = view.strides
+  return side === 'left' ? { ...view, shape: [1, size], strides: [0, stride] } : { ...view, shape: [size, 1], strides: [stride, 0] }
+}
+
+/** Drops the axes that rank-1 operands do not have, and adds those that an absorbed Add broadcast. */
+function restoreShape(view: View, shape: readonly number[]): View {
+  if (shape.length === view.shape.length) return view
+  const kept = view.shape.map((size, axis) => ({ size, stride: view.strides[axis] ?? 0 }))
+  const strides: number[] = []
+  let at = 0
+  for (const size of shape) {
+    while (at < kept.length && kept[at]?.size === 1 && size !== 1) at++
+    strides.push(kept[at++]?.stride ?? 0)
+  }
+  return { ...view, shape, strides }
+}
