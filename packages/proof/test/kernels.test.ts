@@ -35,8 +35,25 @@ function sumPoint(k: Kernels, sum: number): Point {
   })
 }
 const edges = (modulus: bigint): readonly bigint[] => [
-  0n, 1n, 2n, 976n, 977n, MASK, MASK + 1n, (1n << 232n) - 1n, 1n << 255n, modulus - 1n, modulus - 2n, modulus, modulus + 1n,
-  2n * modulus - 1n, 4n * modulus - 1n, 8n * modulus, 31n * modulus + 5n, (1n << 261n) - 1n, ((1n << 256n) - 1n),
+  0n,
+  1n,
+  2n,
+  976n,
+  977n,
+  MASK,
+  MASK + 1n,
+  (1n << 232n) - 1n,
+  1n << 255n,
+  modulus - 1n,
+  modulus - 2n,
+  modulus,
+  modulus + 1n,
+  2n * modulus - 1n,
+  4n * modulus - 1n,
+  8n * modulus,
+  31n * modulus + 5n,
+  (1n << 261n) - 1n,
+  (1n << 256n) - 1n,
 ]
 
 for (const variant of ['simd', 'scalar'] as const) {
@@ -92,7 +109,9 @@ for (const variant of ['simd', 'scalar'] as const) {
       const k = await loadKernels({ variant })
       const base = Array.from({ length: 12 }, (_, i) => Point.BASE.multiply(BigInt(i * i + 3)))
       const points = [...base, ...base, ...base.map((p) => p.negate()), Point.ZERO, Point.BASE, Point.BASE]
-      const scalars = points.map((_, i) => [ORDER - 1n, 1n, 0n, 2n ** 128n, mod(-(2n ** 200n)), 0x9e3779b97f4a7c15n ** 4n % ORDER][i % 6] ?? 0n)
+      const scalars = points.map(
+        (_, i) => [ORDER - 1n, 1n, 0n, 2n ** 128n, mod(-(2n ** 200n)), 0x9e3779b97f4a7c15n ** 4n % ORDER][i % 6] ?? 0n,
+      )
       const at = k.allocate(POINT_BYTES * points.length)
       points.forEach((p, i) => putPoint(k, at + POINT_BYTES * i, p))
       const raw = k.allocate(SCALAR_BYTES * points.length)
@@ -122,13 +141,20 @@ for (const variant of ['simd', 'scalar'] as const) {
       const points = Array.from({ length: 9 }, (_, i) => Point.BASE.multiply(BigInt(i + 5)))
       const at = k.allocate(POINT_BYTES * 9)
       points.forEach((p, i) => putPoint(k, at + POINT_BYTES * i, p))
-      const rows = [[1, -1, 0, 5, 127, -128, 128, 2, 2], [0, 0, 0, 0, 0, 0, 0, 0, 0], [-7, -7, -7, 1, 1, 1, 0, 3, 4]]
+      const rows = [
+        [1, -1, 0, 5, 127, -128, 128, 2, 2],
+        [0, 0, 0, 0, 0, 0, 0, 0, 0],
+        [-7, -7, -7, 1, 1, 1, 0, 3, 4],
+      ]
       const v = k.allocate(2 * 27)
       k.int16(v, 27).set(rows.flat())
       const out = k.allocate(SUM_BYTES * 3)
       k.x.sumRows(out, at, v, 3, 9, 128, k.allocate(k.x.treeBytes(384, 27)))
       rows.forEach((row, r) => {
-        const expected = row.reduce((sum, w, i) => sum.add(w === 0 ? Point.ZERO : (points[i] ?? Point.ZERO).multiplyUnsafe(mod(BigInt(w)))), Point.ZERO)
+        const expected = row.reduce(
+          (sum, w, i) => sum.add(w === 0 ? Point.ZERO : (points[i] ?? Point.ZERO).multiplyUnsafe(mod(BigInt(w)))),
+          Point.ZERO,
+        )
         assert.ok(sumPoint(k, out + SUM_BYTES * r).equals(expected))
         k.x.multiplySmall(out + SUM_BYTES * r, 2_147_483_647n)
         assert.ok(sumPoint(k, out + SUM_BYTES * r).equals(expected.is0() ? expected : expected.multiply(2_147_483_647n)))
@@ -140,12 +166,14 @@ for (const variant of ['simd', 'scalar'] as const) {
       const m = 1024
       const n = 3
       const coefficients = Array.from({ length: m }, (_, i) => (i % 3 === 0 ? ORDER - 1n : mod(2n ** 256n - BigInt(i))))
-      const weights = Array.from({ length: n * m }, (_, i) => (i < m ? -128 : i < 2 * m ? 128 : (i * 37) % 255 - 127))
+      const weights = Array.from({ length: n * m }, (_, i) => (i < m ? -128 : i < 2 * m ? 128 : ((i * 37) % 255) - 127))
       const W = k.allocate(2 * n * m)
       k.int16(W, n * m).set(weights)
       const o = k.zeros(n)
       k.x.bindRows(o, W, m, n, placeScalars(k, coefficients), k.allocate(40 * m))
-      const expected = Array.from({ length: n }, (_, j) => mod(coefficients.reduce((s, c, i) => s + c * BigInt(weights[j * m + i] ?? 0), 0n)))
+      const expected = Array.from({ length: n }, (_, j) =>
+        mod(coefficients.reduce((s, c, i) => s + c * BigInt(weights[j * m + i] ?? 0), 0n)),
+      )
       assert.deepEqual(readScalars(k, o, n), expected)
       for (const value of [0n, 1n, -1n, 2n ** 62n, -(2n ** 63n), 2n ** 63n - 1n]) {
         k.x.fromI64(o, value)

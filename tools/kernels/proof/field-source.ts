@@ -258,7 +258,9 @@ function pairFolded({ name }: FieldSource): string {
   for (let i = 0; i < 8; i++) tail.push(`t${i + 1}=i64x2.add(t${i + 1},i64x2.shr_u(t${i},29));t${i}=v128.and(t${i},m0);`)
   // 977 c = 1024 c + c - 32 c - 16 c
   tail.push('const c=i64x2.add(i64x2.shr_u(t8,24),i64x2.shl(t17,13));t8=v128.and(t8,i64x2.splat(0xffffff));')
-  tail.push('t0=i64x2.add(t0,i64x2.sub(i64x2.add(i64x2.shl(c,10),c),i64x2.add(i64x2.shl(c,5),i64x2.shl(c,4))));t1=i64x2.add(t1,i64x2.shl(c,3));')
+  tail.push(
+    't0=i64x2.add(t0,i64x2.sub(i64x2.add(i64x2.shl(c,10),c),i64x2.add(i64x2.shl(c,5),i64x2.shl(c,4))));t1=i64x2.add(t1,i64x2.shl(c,3));',
+  )
   tail.push(pairStore(indices.map((i) => `t${i}`)))
   const loads = indices.map((j) => `const a${j}=v128.load(a,${16 * j}),b${j}=v128.load(b,${16 * j});`).join('')
   const columns = Array.from({ length: 17 }, (_, k) =>
@@ -302,7 +304,10 @@ function pairMontgomery({ name, modulus }: FieldSource): string {
 function pairLinear({ name, modulus }: FieldSource): string {
   const chain = (combine: (i: number) => string): string =>
     `let c=i32x4.splat(0);const mk=i32x4.splat(${limbMask});${indices
-      .map((i) => `c=i32x4.add(c,${combine(i)});${i < 8 ? `v128.store(o,v128.and(c,mk),${16 * i});c=i32x4.shr_s(c,29);` : 'v128.store(o,c,128);'}`)
+      .map(
+        (i) =>
+          `c=i32x4.add(c,${combine(i)});${i < 8 ? `v128.store(o,v128.and(c,mk),${16 * i});c=i32x4.shr_s(c,29);` : 'v128.store(o,c,128);'}`,
+      )
       .join('')}`
   const subtract = (multiple: bigint): string => {
     const m = limbsOf(modulus * multiple)
@@ -310,19 +315,12 @@ function pairLinear({ name, modulus }: FieldSource): string {
     return `// @ts-ignore\n@inline export function ${name}2sub${multiple}(o:usize,a:usize,b:usize):void{${body}}`
   }
   const add = chain((i) => `i32x4.add(v128.load(a,${16 * i}),v128.load(b,${16 * i}))`)
-  return [
-    subtract(4n),
-    subtract(8n),
-    `// @ts-ignore\n@inline export function ${name}2add(o:usize,a:usize,b:usize):void{${add}}`,
-  ].join('\n')
+  return [subtract(4n), subtract(8n), `// @ts-ignore\n@inline export function ${name}2add(o:usize,a:usize,b:usize):void{${add}}`].join('\n')
 }
 
 function pairMoves(name: string): string {
   const load = indices.map((i) => `v128.store(o,v128.load_lane<u32>(b,v128.load_zero<u32>(a,${4 * i}),1,${4 * i}),${16 * i});`).join('')
-  return [
-    `// @ts-ignore\n@inline export function ${name}2load(o:usize,a:usize,b:usize):void{${load}}`,
-    pairUnload(name),
-  ].join('\n')
+  return [`// @ts-ignore\n@inline export function ${name}2load(o:usize,a:usize,b:usize):void{${load}}`, pairUnload(name)].join('\n')
 }
 
 function pairUnload(name: string): string {

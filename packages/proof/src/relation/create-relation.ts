@@ -1,0 +1,115 @@
+// From a layer spec to its relation, after checking every bound that the soundness argument uses.
+import type { LayerRequantisation, LayerSpec, LayerWindow } from '@tacit/protocol'
+import { UnsupportedLayerError } from '../errors.ts'
+import { argmaxRelation } from './argmax.ts'
+import { convolutionRelation } from './convolution.ts'
+import { denseRelation } from './dense.ts'
+import { addRelation, rescaleRelation, squareRelation } from './elementwise.ts'
+import { averagePoolRelation, maxPoolRelation } from './pooling.ts'
+import type { Relation } from './relation.ts'
+import { windowAxes } from './window.ts'
+
+/** Longest vector in one commitment, most cells in one row, most outputs of one layer: bounds of memory and of the error terms. */
+export const MAX_COLUMNS = 8192
+export const MAX_ROW_CELLS = 8192
+export const MAX_OUTPUTS = 1 << 20
+
+/**
+ * The relation of a layer.
+ * @throws UnsupportedLayerError when the spec is not one that the argument covers.
+ */
+export function createRelation(spec: LayerSpec): Relation {
+  checkSpec(spec)
+  const relation = build(spec)
+  const cells = relation.gate.cells * relation.space.slots
+  if (relation.columns > MAX_COLUMNS) refuse(`A commitment would have ${relation.columns} columns; at most ${MAX_COLUMNS} are supported.`)
+  if (cells > MAX_ROW_CELLS) refuse(`A cell row would have ${cells} cells; at most ${MAX_ROW_CELLS} are supported.`)
+  return relation
+}
+
+function build(spec: LayerSpec): Relation {
+  switch (spec.kind) {
+    case 'dense':
+      return denseRelation(spec)
+    case 'conv':
+      return convolutionRelation(spec)
+    case 'averagePool':
+      return averagePoolRelation(spec)
+    case 'maxPool':
+      return maxPoolRelation(spec)
+    case 'rescale':
+      return rescaleRelation(spec)
+    case 'square':
+      return squareRelation(spec)
+    case 'add':
+      return addRelation(spec)
+    case 'argmax':
+      return argmaxRelation(spec)
+  }
+}
+
+function refuse(reason: string): never {
+  throw new UnsupportedLayerError(reason)
+}
+
+function checkSpec(spec: LayerSpec): void {
+  if ('requantisation' in spec) checkRequantisation(spec.requantisation)
+  if (spec.kind === 'dense') {
+    checkOutputs(spec.rows * spec.outputSize, spec.slots, spec.outputChunk)
+    checkInputs(spec.rows * spec.inputSize, spec.inputChunk, spec.inputSize)
+    if (spec.outputChunk > spec.outputSize) refuse('The output chunk is longer than an output row.')
+    if (spec.inputSize / spec.inputChunk > 64) refuse('A dense layer has at most 64 input chunks per row.')
+  } else if ('window' in spec) {
+    checkWindow(spec.window)
+    const channels = spec.kind === 'conv' ? spec.outputChannels : spec.window.channels
+    const [rows, cols] = windowAxes(spec.window)
+    checkOutputs(channels * rows.output * cols.output, spec.slots, cols.output)
+    const planes = spec.kind === 'conv' ? [spec.inputPlanes, spec.window.channels, spec.outputPlanes, channels] : [spec.planes, channels]
+    for (let k = 0; k < planes.length; k += 2)
+      if ((planes[k] ?? 0) > (planes[k + 1] ?? 0)) refuse('A chunk has more planes than the tensor.')
+    checkInputs(spec.window.channels * spec.window.height * spec.window.width, 1, MAX_OUTPUTS)
+    if (spec.kind === 'conv' && (spec.window.channels % spec.group !== 0 || channels % spec.group !== 0))
+      refuse('The groups do not divide the channels.')
+    if (spec.kind === 'maxPool') checkMaxPool(spec.window)
+  } else {
+    checkOutputs(spec.size, spec.slots, spec.chunk)
+    checkInputs(spec.size, spec.chunk, spec.size)
+  }
+}
+
+function checkRequantisation({ shift, zeroPoint, low, high, excessBits }: LayerRequantisation): void {
+  if (low >= high) refuse('The range of the output is empty.')
+  if (zeroPoint < low || zeroPoint > high) refuse('The zero point of the output lies outside its range.')
+  if (shift < 1 || shift > 40 || excessBits < 0) refuse('The shift must be 1 to 40.')
+  const width = 32 - Math.clz32(high - low)
+  // (R) has one solution only while nothing can wrap; int64 columns of the first round need the same bound.
+  if (shift + Math.max(width, excessBits) + 1 > 62)
+    refuse('shift + excess bits leave the range in which the rounding equation has one solution.')
+}
+
+function checkOutputs(outputs: number, slots: number, axis: number): void {
+  if (outputs < 1 || outputs > MAX_OUTPUTS) refuse(`A layer has 1 to ${MAX_OUTPUTS} outputs.`)
+  if (slots > axis) refuse('A cell row holds more outputs than its axis.')
+}
+
+function checkInputs(inputs: number, chunk: number, length: number): void {
+  if (inputs < 1 || inputs > MAX_OUTPUTS) refuse(`A layer has 1 to ${MAX_OUTPUTS} inputs.`)
+  if (chunk > length) refuse('A chunk is longer than its row.')
+}
+
+function checkWindow(window: LayerWindow): void {
+  if (window.kernel.length !== 2 || window.strides.length !== 2 || window.dilations.length !== 2 || window.pads.length !== 4)
+    refuse('A window has two axes.')
+  for (const axis of windowAxes(window)) if (axis.output < 1) refuse('The window does not fit its input.')
+}
+
+function checkMaxPool(window: LayerWindow): void {
+  const axes = windowAxes(window)
+  if (axes.reduce((product, axis) => product * axis.kernel, 1) > 25) refuse('A maximum is taken over at most 25 values.')
+  for (const axis of axes) {
+    for (let p = 0; p < axis.output; p++) {
+      const inside = Array.from({ length: axis.kernel }, (_, k) => axis.stride * p + axis.dilation * k - axis.pad)
+      if (!inside.some((position) => position >= 0 && position < axis.input)) refuse('A window lies entirely in the padding.')
+    }
+  }
+}

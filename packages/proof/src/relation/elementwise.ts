@@ -1,0 +1,98 @@
+// Layers that work element by element on one or two committed tensors with public multipliers.
+import type { AddSpec, ElementwiseSpec, LayerRequantisation } from '@tacit/protocol'
+import { mod } from '../kernels/field.ts'
+import { FormBuilder } from './forms.ts'
+import { type Gate, OUTPUT, ROUNDING, requantisationGate, SQUARE_INPUT, squareGate } from './gate.ts'
+import { chunkCount, createIndexSpace } from './index-space.ts'
+import type { Relation, Source } from './relation.ts'
+import { roundingConstant } from './rounding.ts'
+
+type Sizes = { readonly size: number; readonly chunk: number; readonly slots: number; readonly requantisation: LayerRequantisation }
+/** How much of lambda an input's form carries, and the constant of v and of the other constraints. */
+type Terms = { readonly forms: (lambda: readonly bigint[]) => readonly bigint[]; readonly constant: (lambda: readonly bigint[]) => bigint }
+
+function elementwise(sizes: Sizes, gate: Gate, terms: Terms, sources: readonly Source[]): Relation {
+  const layout = { groups: 1, length: sizes.size, chunk: sizes.chunk }
+  const space = createIndexSpace(layout, [sizes.chunk], sizes.slots)
+  return {
+    space,
+    gate,
+    inputs: sources.map(() => layout),
+    output: layout,
+    weightRows: 0,
+    linkColumns: 0,
+    auxiliaryColumns: 0,
+    columns: sizes.chunk,
+    target: 0,
+    vectorExponents: [0, 1, ...sources.map((_, k) => k + 2)],
+    formExponents: [-1, ...sources.map((_, k) => -2 - k)],
+    hasProduct: false,
+    wire: (kernels, weights, { lambda, psi }) => {
+      const builder = new FormBuilder(kernels, sizes.chunk, psi)
+      const output = lambda[OUTPUT] ?? 0n
+      builder.add(-1, { vector: weights.columns, count: sizes.chunk, scalar: output })
+      terms.forms(lambda).forEach((scalar, k) => {
+        builder.add(-2 - k, { vector: weights.columns, count: sizes.chunk, scalar: mod(scalar) })
+      })
+      const count = chunkCount(layout)
+      return {
+        contributions: (['output', ...sources] as const).map((source, k) => ({
+          exponent: k + 1,
+          source,
+          start: 0,
+          stride: 1,
+          count,
+          scalars: weights.chunks,
+        })),
+        offsets: [],
+        forms: builder.forms,
+        quadratic: 0n,
+        constant: mod(weights.sum * mod(terms.constant(lambda) - output * BigInt(sizes.requantisation.low))),
+      }
+    },
+  }
+}
+
+/** v = M (x - z) + B + 2^(s-1). */
+export function rescaleRelation(spec: ElementwiseSpec): Relation {
+  const [multiplier, zeroPoint] = [BigInt(spec.multiplier), BigInt(spec.inputZeroPoint)]
+  const base = roundingConstant(spec.requantisation) + BigInt(spec.bias) - multiplier * zeroPoint
+  const rounding = (lambda: readonly bigint[]): bigint => lambda[ROUNDING] ?? 0n
+  return elementwise(
+    spec,
+    requantisationGate(spec.requantisation),
+    { forms: (lambda) => [rounding(lambda) * multiplier], constant: (lambda) => rounding(lambda) * base },
+    ['input0'],
+  )
+}
+
+/** v = M (x - z)^2 + B + 2^(s-1): with U = x + 128 from cells and offset = -128 - z, (x - z)^2 = U^2 + 2 offset U + offset^2. */
+export function squareRelation(spec: ElementwiseSpec): Relation {
+  const [multiplier, offset] = [BigInt(spec.multiplier), BigInt(-128 - spec.inputZeroPoint)]
+  const base = roundingConstant(spec.requantisation) + BigInt(spec.bias) + multiplier * offset * offset
+  return elementwise(
+    spec,
+    squareGate(spec.requantisation, multiplier, offset),
+    {
+      forms: (lambda) => [lambda[SQUARE_INPUT] ?? 0n],
+      constant: (lambda) => (lambda[ROUNDING] ?? 0n) * base + 128n * (lambda[SQUARE_INPUT] ?? 0n),
+    },
+    ['input0'],
+  )
+}
+
+/** v = M_a (a - z_a) + M_b (b - z_b) + B + 2^(s-1). */
+export function addRelation(spec: AddSpec): Relation {
+  const [ma, mb] = [BigInt(spec.multiplierA), BigInt(spec.multiplierB)]
+  const base = roundingConstant(spec.requantisation) + BigInt(spec.bias) - ma * BigInt(spec.zeroPointA) - mb * BigInt(spec.zeroPointB)
+  const rounding = (lambda: readonly bigint[]): bigint => lambda[ROUNDING] ?? 0n
+  return elementwise(
+    spec,
+    requantisationGate(spec.requantisation),
+    {
+      forms: (lambda) => [rounding(lambda) * ma, rounding(lambda) * mb],
+      constant: (lambda) => rounding(lambda) * base,
+    },
+    ['input0', 'input1'],
+  )
+}

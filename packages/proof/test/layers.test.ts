@@ -1,0 +1,123 @@
+import assert from 'node:assert/strict'
+import { describe, it } from 'node:test'
+import type { LayerSpec } from '@tacit/protocol'
+import { createProofEngine } from '../src/engine.ts'
+import { proveLayer } from '../src/prover/prove-layer.ts'
+import { verifyLayer } from '../src/verifier/verify-layer.ts'
+import { buildLayer, convolutionSpec, denseSpec, random, requantisation } from './support/layers.ts'
+
+const window = (channels: number, height: number, width: number, kernel: [number, number], stride: number, pad: number) => ({
+  channels,
+  height,
+  width,
+  kernel,
+  strides: [stride, stride],
+  dilations: [1, 1],
+  pads: [pad, pad, pad, pad],
+})
+
+const specs: readonly (readonly [string, LayerSpec])[] = [
+  ['dense, one chunk', denseSpec({ inputChunk: 12 })],
+  ['dense, two chunks, sizes not powers of two', denseSpec({ inputSize: 13, outputSize: 11, inputChunk: 8, outputChunk: 5, slots: 3 })],
+  ['dense, three tokens', denseSpec({ rows: 3, inputSize: 9, outputSize: 7, inputChunk: 4, outputChunk: 3, slots: 2 })],
+  ['dense, one output', denseSpec({ outputSize: 1, outputChunk: 1, slots: 1 })],
+  ['dense, no activation', denseSpec({ requantisation: requantisation({ zeroPoint: 5 }) })],
+  ['dense, symmetric ReLU', denseSpec({ inputZeroPoint: 0, requantisation: requantisation({ zeroPoint: 0, low: 0 }) })],
+  ['dense, odd range', denseSpec({ requantisation: requantisation({ zeroPoint: -20, low: -100, high: 100 }) })],
+  ['dense, 64 x 64', denseSpec({ inputSize: 64, outputSize: 64, inputChunk: 64, outputChunk: 64, slots: 2 })],
+  ['convolution', convolutionSpec()],
+  [
+    'convolution, stride 2, two planes per chunk',
+    convolutionSpec({ window: window(3, 7, 8, [3, 2], 2, 1), inputPlanes: 2, outputChannels: 5, inputZeroPoint: 3 }),
+  ],
+  [
+    'convolution, dilated, unequal pads',
+    convolutionSpec({ window: { ...window(2, 8, 7, [3, 3], 1, 0), dilations: [2, 1], pads: [2, 0, 1, 1] } }),
+  ],
+  ['depthwise convolution', convolutionSpec({ window: window(4, 5, 5, [3, 3], 1, 1), group: 4, outputChannels: 4 })],
+  ['grouped convolution', convolutionSpec({ window: window(4, 5, 5, [3, 3], 1, 1), group: 2, outputChannels: 6, outputPlanes: 4 })],
+  [
+    'average pool',
+    {
+      kind: 'averagePool',
+      window: window(3, 6, 6, [2, 2], 2, 0),
+      planes: 2,
+      slots: 2,
+      inputZeroPoint: -128,
+      multiplier: 4096,
+      bias: 512,
+      requantisation: requantisation({ shift: 14, excessBits: 10 }),
+    },
+  ],
+  [
+    'average pool with padding',
+    {
+      kind: 'averagePool',
+      window: window(3, 5, 5, [3, 3], 2, 1),
+      planes: 1,
+      slots: 3,
+      inputZeroPoint: 7,
+      multiplier: 3000,
+      bias: -40,
+      requantisation: requantisation({ shift: 14, zeroPoint: 1, excessBits: 10 }),
+    },
+  ],
+  ['max pool', { kind: 'maxPool', window: window(3, 6, 6, [2, 2], 2, 0), planes: 2, slots: 3 }],
+  ['max pool with padding', { kind: 'maxPool', window: window(2, 5, 5, [3, 3], 2, 1), planes: 1, slots: 1 }],
+  [
+    'rescale',
+    {
+      kind: 'rescale',
+      size: 19,
+      chunk: 8,
+      slots: 3,
+      inputZeroPoint: 4,
+      multiplier: 20_000,
+      bias: 77,
+      requantisation: requantisation({ shift: 15, zeroPoint: -3, excessBits: 10 }),
+    },
+  ],
+  [
+    'square',
+    {
+      kind: 'square',
+      size: 10,
+      chunk: 6,
+      slots: 2,
+      inputZeroPoint: -5,
+      multiplier: 20_000,
+      bias: 0,
+      requantisation: requantisation({ shift: 21, zeroPoint: -128, excessBits: 12 }),
+    },
+  ],
+  [
+    'residual add',
+    {
+      kind: 'add',
+      size: 21,
+      chunk: 8,
+      slots: 4,
+      zeroPointA: -128,
+      zeroPointB: 3,
+      multiplierA: 16_384,
+      multiplierB: 9000,
+      bias: 0,
+      requantisation: requantisation({ shift: 15, zeroPoint: -100, excessBits: 10 }),
+    },
+  ],
+  ['argmax', { kind: 'argmax', size: 10, chunk: 10, slots: 2 }],
+  ['argmax, two chunks', { kind: 'argmax', size: 11, chunk: 4, slots: 3 }],
+]
+
+describe('layer proofs', async () => {
+  const engine = await createProofEngine()
+  for (const [name, spec] of specs) {
+    it(`${name}: an honest proof verifies, another request's does not`, async () => {
+      const { statement, witness } = await buildLayer(engine, spec, { seed: 5 })
+      const proof = await proveLayer(statement, witness, { engine, random })
+      assert.deepEqual(verifyLayer(statement, proof, { engine }), { ok: true })
+      const other = { ...statement, context: { ...statement.context, layerIndex: 1 } }
+      assert.deepEqual(verifyLayer(other, proof, { engine }), { ok: false, failedCheck: 'equation' })
+    })
+  }
+})
