@@ -67,7 +67,10 @@ describe('the Ollama engine, against a fake of its API', () => {
     assert.deepEqual(body?.['messages'], request.messages)
     assert.equal(body?.['truncate'], false)
     assert.equal(body?.['shift'], false)
-    const { num_ctx, num_predict, seed, temperature, top_p, top_k, repeat_penalty, stop } = body?.['options'] as Record<string, unknown>
+    const { num_ctx, num_predict, seed, temperature, top_p, top_k, repeat_penalty, stop } = (body?.['options'] ?? {}) as Record<
+      string,
+      unknown
+    >
     assert.deepEqual([num_ctx, num_predict, seed, temperature, top_p, top_k, repeat_penalty, stop], [2048, 10, 3, 0.5, 0.9, 0, 1, ['x']])
     assert.equal((await collect(engine, { prompt: 'raw', maxTokens: 4, temperature: 0, seed: 1 })).text, 'café and tea')
     assert.equal(fake.requests.at(-1)?.['raw'], true)
