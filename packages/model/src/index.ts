@@ -15,6 +15,14 @@ export {
   UnsupportedOpsetError,
   UnsupportedTypeError,
 } from './errors.ts'
+export {
+  erfDenominator,
+  erfNumerator,
+  expPolynomial,
+  logPolynomial,
+  tanhDenominator,
+  tanhNumerator,
+} from './f32/coefficients.generated.ts'
 export type { BinaryOperator, Graph, GraphNode, Operation, OperatorName, ReduceOperator, UnaryOperator, ValueId, Window } from './graph.ts'
 export { foldConstants } from './interpret/fold-constants.ts'
 export { canonicalNaN, type NamedTensors, runGraph, type ValueObserver } from './interpret/run-graph.ts'

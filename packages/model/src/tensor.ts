@@ -1,16 +1,5 @@
 /** The element types that graphs carry. */
-export type ElementType =
-  | 'float32'
-  | 'float64'
-  | 'int8'
-  | 'uint8'
-  | 'int16'
-  | 'uint16'
-  | 'int32'
-  | 'uint32'
-  | 'int64'
-  | 'uint64'
-  | 'bool'
+export type ElementType = 'float32' | 'float64' | 'int8' | 'uint8' | 'int16' | 'uint16' | 'int32' | 'uint32' | 'int64' | 'uint64' | 'bool'
 
 /** Element type and static shape. A scalar has the empty shape. */
 export type TensorType = { readonly elementType: ElementType; readonly shape: readonly number[] }

@@ -4,7 +4,11 @@ import { type OnnxFile, parseOnnx, runGraph, type Tensor, writeOnnx } from '../s
 
 /** What onnxruntime computes for the file's outputs, in order. */
 export async function runOnnxRuntime(bytes: Uint8Array, inputs: Readonly<Record<string, Tensor>>): Promise<ort.Tensor[]> {
-  const session = await ort.InferenceSession.create(bytes, { intraOpNumThreads: 1, interOpNumThreads: 1, graphOptimizationLevel: 'disabled' })
+  const session = await ort.InferenceSession.create(bytes, {
+    intraOpNumThreads: 1,
+    interOpNumThreads: 1,
+    graphOptimizationLevel: 'disabled',
+  })
   try {
     const feeds = Object.fromEntries(Object.entries(inputs).map(([name, tensor]) => [name, toOrt(tensor)]))
     const results = await session.run(feeds)

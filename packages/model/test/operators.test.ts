@@ -2,13 +2,26 @@
 // both sides are exact, 2e-6 for float32 arithmetic whose order or last bits may differ.
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
-import { mulberry32, type OnnxAttributeValue, type OnnxFile, type OnnxFileNode, type Tensor, type TensorType, tensor } from '../src/index.ts'
+import {
+  mulberry32,
+  type OnnxAttributeValue,
+  type OnnxFile,
+  type OnnxFileNode,
+  type Tensor,
+  type TensorType,
+  tensor,
+} from '../src/index.ts'
 import { differenceFromOnnxRuntime } from './onnx-oracle.ts'
 
 const arithmetic = 2e-6
 const rounds = 6
 
-type Random = { next: () => number; integer: (low: number, high: number) => number; shape: (rank: number) => number[]; pick: <T>(items: readonly T[]) => T }
+type Random = {
+  next: () => number
+  integer: (low: number, high: number) => number
+  shape: (rank: number) => number[]
+  pick: <T>(items: readonly T[]) => T
+}
 
 function randomFrom(seed: number): Random {
   const next = mulberry32(seed)
@@ -23,9 +36,23 @@ function randomFrom(seed: number): Random {
 
 const count = (shape: readonly number[]) => shape.reduce((a, b) => a * b, 1)
 const floats = (random: Random, shape: readonly number[], low = -4, high = 4) =>
-  tensor('float32', shape, Array.from({ length: count(shape) }, () => Math.fround(low + random.next() * (high - low))))
-const bytes = (random: Random, elementType: 'int8' | 'uint8' | 'int32', shape: readonly number[], low = elementType === 'uint8' ? 0 : -128, high = elementType === 'uint8' ? 255 : 127) =>
-  tensor(elementType, shape, Array.from({ length: count(shape) }, () => random.integer(low, high)))
+  tensor(
+    'float32',
+    shape,
+    Array.from({ length: count(shape) }, () => Math.fround(low + random.next() * (high - low))),
+  )
+const bytes = (
+  random: Random,
+  elementType: 'int8' | 'uint8' | 'int32',
+  shape: readonly number[],
+  low = elementType === 'uint8' ? 0 : -128,
+  high = elementType === 'uint8' ? 255 : 127,
+) =>
+  tensor(
+    elementType,
+    shape,
+    Array.from({ length: count(shape) }, () => random.integer(low, high)),
+  )
 const int64 = (values: readonly number[]) => tensor('int64', [values.length], values)
 const integers = (values: readonly number[]): OnnxAttributeValue => ({ integers: values })
 const integer = (value: number): OnnxAttributeValue => ({ integer: value })
@@ -75,9 +102,29 @@ function check(name: string, tolerance: number, make: (random: Random) => Case):
 describe('elementwise operators', () => {
   for (const operator of ['Abs', 'Neg', 'Sign', 'Floor', 'Ceil', 'Round', 'Relu'])
     check(operator, 0, (random) => ({ operator, inputs: { x: floats(random, random.shape(3)) } }))
-  for (const operator of ['Reciprocal', 'Exp', 'Erf', 'Sigmoid', 'Tanh', 'HardSwish', 'Softplus', 'Softsign', 'Mish', 'Elu', 'Selu', 'Celu', 'LeakyRelu', 'ThresholdedRelu', 'HardSigmoid'])
-    check(operator, arithmetic, (random) => ({ operator, inputs: { x: floats(random, random.shape(2), 0.1 - 6 * random.integer(0, 1), 6) } }))
-  for (const operator of ['Sqrt', 'Log']) check(operator, arithmetic, (random) => ({ operator, inputs: { x: floats(random, random.shape(2), 0.001, 100) } }))
+  for (const operator of [
+    'Reciprocal',
+    'Exp',
+    'Erf',
+    'Sigmoid',
+    'Tanh',
+    'HardSwish',
+    'Softplus',
+    'Softsign',
+    'Mish',
+    'Elu',
+    'Selu',
+    'Celu',
+    'LeakyRelu',
+    'ThresholdedRelu',
+    'HardSigmoid',
+  ])
+    check(operator, arithmetic, (random) => ({
+      operator,
+      inputs: { x: floats(random, random.shape(2), 0.1 - 6 * random.integer(0, 1), 6) },
+    }))
+  for (const operator of ['Sqrt', 'Log'])
+    check(operator, arithmetic, (random) => ({ operator, inputs: { x: floats(random, random.shape(2), 0.001, 100) } }))
   check('Gelu', arithmetic, (random) => ({
     operator: 'Gelu',
     inputs: { x: floats(random, random.shape(2)) },
@@ -92,7 +139,11 @@ describe('elementwise operators', () => {
   for (const operator of ['Add', 'Sub', 'Mul', 'Div'])
     check(`${operator} of int32`, 0, (random) => {
       const shape = random.shape(2)
-      return { operator, inputs: { a: bytes(random, 'int32', shape, -(2 ** 31), 2 ** 31 - 1), b: bytes(random, 'int32', shape, 1, 1000) }, outputs: ['int32'] }
+      return {
+        operator,
+        inputs: { a: bytes(random, 'int32', shape, -(2 ** 31), 2 ** 31 - 1), b: bytes(random, 'int32', shape, 1, 1000) },
+        outputs: ['int32'],
+      }
     })
   for (const operator of ['Equal', 'Less', 'LessOrEqual', 'Greater', 'GreaterOrEqual'])
     check(operator, 0, (random) => {
@@ -102,23 +153,44 @@ describe('elementwise operators', () => {
   for (const operator of ['And', 'Or', 'Xor'])
     check(operator, 0, (random) => {
       const shape = random.shape(2)
-      const bits = () => tensor('bool', shape, Array.from({ length: count(shape) }, () => random.integer(0, 1)))
+      const bits = () =>
+        tensor(
+          'bool',
+          shape,
+          Array.from({ length: count(shape) }, () => random.integer(0, 1)),
+        )
       return { operator, inputs: { a: bits(), b: bits() }, outputs: ['bool'] }
     })
   check('Not', 0, (random) => ({ operator: 'Not', inputs: { x: tensor('bool', [4], [0, 1, random.integer(0, 1), 1]) }, outputs: ['bool'] }))
-  check('Sum', arithmetic, (random) => ({ operator: 'Sum', inputs: { a: floats(random, [3, 4]), b: floats(random, [4]), c: floats(random, [3, 1]) } }))
-  check('Mean', arithmetic, (random) => ({ operator: 'Mean', inputs: { a: floats(random, [3, 4]), b: floats(random, [4]), c: floats(random, [3, 1]) } }))
+  check('Sum', arithmetic, (random) => ({
+    operator: 'Sum',
+    inputs: { a: floats(random, [3, 4]), b: floats(random, [4]), c: floats(random, [3, 1]) },
+  }))
+  check('Mean', arithmetic, (random) => ({
+    operator: 'Mean',
+    inputs: { a: floats(random, [3, 4]), b: floats(random, [4]), c: floats(random, [3, 1]) },
+  }))
   check('Clip', 0, (random) => ({
     operator: 'Clip',
     inputs: { x: floats(random, random.shape(2)) },
     constants: { min: tensor('float32', [], [-1]), max: tensor('float32', [], [random.integer(0, 3)]) },
   }))
-  check('PRelu', arithmetic, (random) => ({ operator: 'PRelu', inputs: { x: floats(random, [2, 3, 4]) }, constants: { slope: floats(random, [3, 1]) } }))
+  check('PRelu', arithmetic, (random) => ({
+    operator: 'PRelu',
+    inputs: { x: floats(random, [2, 3, 4]) },
+    constants: { slope: floats(random, [3, 1]) },
+  }))
   check('Where', 0, (random) => ({
     operator: 'Where',
     inputs: { c: tensor('bool', [3, 1], [0, 1, random.integer(0, 1)]), a: floats(random, [4]), b: floats(random, [3, 4]) },
   }))
-  for (const [to, number] of [['int32', 6], ['int8', 3], ['uint8', 2], ['bool', 9], ['int64', 7]] as const)
+  for (const [to, number] of [
+    ['int32', 6],
+    ['int8', 3],
+    ['uint8', 2],
+    ['bool', 9],
+    ['int64', 7],
+  ] as const)
     check(`Cast to ${to}`, 0, (random) => ({
       operator: 'Cast',
       inputs: { x: floats(random, random.shape(2), to === 'uint8' ? 0 : -100, 100) },
@@ -135,12 +207,23 @@ describe('matrix products and convolutions', () => {
     return { operator: 'MatMul', inputs: { a: floats(random, a), b: floats(random, b) } }
   })
   check('Gemm', arithmetic, (random) => {
-    const [m, k, n, transA, transB] = [random.integer(1, 5), random.integer(1, 20), random.integer(1, 5), random.integer(0, 1), random.integer(0, 1)]
+    const [m, k, n, transA, transB] = [
+      random.integer(1, 5),
+      random.integer(1, 20),
+      random.integer(1, 5),
+      random.integer(0, 1),
+      random.integer(0, 1),
+    ]
     const c = random.pick([[n], [m, n], [1, n], [m, 1], []])
     return {
       operator: 'Gemm',
       inputs: { a: floats(random, transA ? [k, m] : [m, k]), b: floats(random, transB ? [n, k] : [k, n]), c: floats(random, c) },
-      attributes: { transA: integer(transA), transB: integer(transB), alpha: { float: random.pick([1, 0.5]) }, beta: { float: random.pick([1, 2]) } },
+      attributes: {
+        transA: integer(transA),
+        transB: integer(transB),
+        alpha: { float: random.pick([1, 0.5]) },
+        beta: { float: random.pick([1, 2]) },
+      },
     }
   })
   check('Conv', arithmetic, (random) => {
@@ -163,7 +246,10 @@ describe('matrix products and convolutions', () => {
     operator: 'Conv',
     inputs: { x: floats(random, [1, 2, random.integer(4, 8), random.integer(4, 8)]) },
     constants: { w: floats(random, [2, 2, random.integer(1, 3), 2]) },
-    attributes: { auto_pad: { text: random.pick(['SAME_UPPER', 'SAME_LOWER']) }, strides: integers([random.integer(1, 3), random.integer(1, 2)]) },
+    attributes: {
+      auto_pad: { text: random.pick(['SAME_UPPER', 'SAME_LOWER']) },
+      strides: integers([random.integer(1, 3), random.integer(1, 2)]),
+    },
   }))
   check('Conv over one axis', arithmetic, (random) => ({
     operator: 'Conv',
@@ -183,7 +269,8 @@ describe('matrix products and convolutions', () => {
         ...(operator === 'AveragePool' ? { count_include_pad: integer(random.integer(0, 1)) } : {}),
       },
     }))
-  for (const operator of ['GlobalAveragePool', 'GlobalMaxPool']) check(operator, arithmetic, (random) => ({ operator, inputs: { x: floats(random, [2, 3, 5, 4]) } }))
+  for (const operator of ['GlobalAveragePool', 'GlobalMaxPool'])
+    check(operator, arithmetic, (random) => ({ operator, inputs: { x: floats(random, [2, 3, 5, 4]) } }))
 })
 
 describe('normalisations and reductions', () => {
@@ -194,10 +281,18 @@ describe('normalisations and reductions', () => {
   }))
   check('LayerNormalization', 1e-5, (random) => {
     const row = random.integer(2, 40)
-    return { operator: 'LayerNormalization', inputs: { x: floats(random, [2, 3, row]) }, constants: { scale: floats(random, [row]), bias: floats(random, [row]) } }
+    return {
+      operator: 'LayerNormalization',
+      inputs: { x: floats(random, [2, 3, row]) },
+      constants: { scale: floats(random, [row]), bias: floats(random, [row]) },
+    }
   })
   for (const operator of ['Softmax', 'LogSoftmax'])
-    check(operator, 3e-6, (random) => ({ operator, inputs: { x: floats(random, random.shape(3), -20, 20) }, attributes: { axis: integer(random.integer(-3, 2)) } }))
+    check(operator, 3e-6, (random) => ({
+      operator,
+      inputs: { x: floats(random, random.shape(3), -20, 20) },
+      attributes: { axis: integer(random.integer(-3, 2)) },
+    }))
   for (const operator of ['ReduceSum', 'ReduceMean', 'ReduceMax', 'ReduceMin', 'ReduceProd', 'ReduceSumSquare', 'ReduceL2'])
     check(operator, 1e-5, (random) => ({
       operator,
@@ -215,13 +310,58 @@ describe('normalisations and reductions', () => {
 })
 
 describe('operators that move elements', () => {
-  check('Reshape', 0, (random) => ({ operator: 'Reshape', inputs: { x: floats(random, [2, 3, 4]) }, constants: { shape: int64(random.pick([[-1], [0, -1], [4, 6], [2, 1, 12]])) } }))
-  check('Flatten', 0, (random) => ({ operator: 'Flatten', inputs: { x: floats(random, random.shape(3)) }, attributes: { axis: integer(random.integer(0, 3)) } }))
-  check('Squeeze', 0, (random) => ({ operator: 'Squeeze', inputs: { x: floats(random, [1, 3, 1, 2]) }, constants: { axes: int64(random.pick([[0], [0, 2], [-2]])) } }))
-  check('Unsqueeze', 0, (random) => ({ operator: 'Unsqueeze', inputs: { x: floats(random, [3, 2]) }, constants: { axes: int64(random.pick([[0], [0, 2], [-1]])) } }))
-  check('Transpose', 0, (random) => ({ operator: 'Transpose', inputs: { x: floats(random, random.shape(4)) }, attributes: { perm: integers(random.pick([[0, 2, 1, 3], [3, 2, 1, 0], [1, 3, 0, 2]])) } }))
-  check('Concat', 0, (random) => ({ operator: 'Concat', inputs: { a: floats(random, [2, 3]), b: floats(random, [2, 3]) }, attributes: { axis: integer(random.integer(-2, 1)) } }))
-  check('Split', 0, (random) => ({ operator: 'Split', inputs: { x: floats(random, [2, 7, 2]) }, constants: { split: int64(random.pick([[3, 4], [1, 6]])) }, attributes: { axis: integer(1) }, outputs: ['float32', 'float32'] }))
+  check('Reshape', 0, (random) => ({
+    operator: 'Reshape',
+    inputs: { x: floats(random, [2, 3, 4]) },
+    constants: { shape: int64(random.pick([[-1], [0, -1], [4, 6], [2, 1, 12]])) },
+  }))
+  check('Flatten', 0, (random) => ({
+    operator: 'Flatten',
+    inputs: { x: floats(random, random.shape(3)) },
+    attributes: { axis: integer(random.integer(0, 3)) },
+  }))
+  check('Squeeze', 0, (random) => ({
+    operator: 'Squeeze',
+    inputs: { x: floats(random, [1, 3, 1, 2]) },
+    constants: { axes: int64(random.pick([[0], [0, 2], [-2]])) },
+  }))
+  check('Unsqueeze', 0, (random) => ({
+    operator: 'Unsqueeze',
+    inputs: { x: floats(random, [3, 2]) },
+    constants: { axes: int64(random.pick([[0], [0, 2], [-1]])) },
+  }))
+  check('Transpose', 0, (random) => ({
+    operator: 'Transpose',
+    inputs: { x: floats(random, random.shape(4)) },
+    attributes: {
+      perm: integers(
+        random.pick([
+          [0, 2, 1, 3],
+          [3, 2, 1, 0],
+          [1, 3, 0, 2],
+        ]),
+      ),
+    },
+  }))
+  check('Concat', 0, (random) => ({
+    operator: 'Concat',
+    inputs: { a: floats(random, [2, 3]), b: floats(random, [2, 3]) },
+    attributes: { axis: integer(random.integer(-2, 1)) },
+  }))
+  check('Split', 0, (random) => ({
+    operator: 'Split',
+    inputs: { x: floats(random, [2, 7, 2]) },
+    constants: {
+      split: int64(
+        random.pick([
+          [3, 4],
+          [1, 6],
+        ]),
+      ),
+    },
+    attributes: { axis: integer(1) },
+    outputs: ['float32', 'float32'],
+  }))
   check('Slice', 0, (random) => ({
     operator: 'Slice',
     inputs: { x: floats(random, [6, 7]) },
@@ -237,8 +377,24 @@ describe('operators that move elements', () => {
     inputs: { x: floats(random, [5, 3]), i: tensor('int64', [2, 2], [0, -1, random.integer(-3, 2), 1]) },
     attributes: { axis: integer(random.integer(0, 1)) },
   }))
-  check('Expand', 0, (random) => ({ operator: 'Expand', inputs: { x: floats(random, [3, 1]) }, constants: { shape: int64(random.pick([[3, 4], [2, 1, 6], [1, 1]])) } }))
-  check('Tile', 0, (random) => ({ operator: 'Tile', inputs: { x: floats(random, [2, 3]) }, constants: { repeats: int64([random.integer(1, 3), random.integer(1, 3)]) } }))
+  check('Expand', 0, (random) => ({
+    operator: 'Expand',
+    inputs: { x: floats(random, [3, 1]) },
+    constants: {
+      shape: int64(
+        random.pick([
+          [3, 4],
+          [2, 1, 6],
+          [1, 1],
+        ]),
+      ),
+    },
+  }))
+  check('Tile', 0, (random) => ({
+    operator: 'Tile',
+    inputs: { x: floats(random, [2, 3]) },
+    constants: { repeats: int64([random.integer(1, 3), random.integer(1, 3)]) },
+  }))
   check('Pad', 0, (random) => ({
     operator: 'Pad',
     inputs: { x: floats(random, [4, 5]) },
@@ -280,7 +436,12 @@ describe('quantised operators', () => {
   }))
   check('MatMulInteger', 0, (random) => ({
     operator: 'MatMulInteger',
-    inputs: { a: bytes(random, 'uint8', [3, 30]), b: bytes(random, 'int8', [30, 4]), za: bytes(random, 'uint8', []), zb: bytes(random, 'int8', []) },
+    inputs: {
+      a: bytes(random, 'uint8', [3, 30]),
+      b: bytes(random, 'int8', [30, 4]),
+      za: bytes(random, 'uint8', []),
+      zb: bytes(random, 'int8', []),
+    },
     outputs: ['int32'],
   }))
   check('ConvInteger', 0, (random) => ({

@@ -19,14 +19,22 @@ export const hiddenSize = 32
 export const classCount = 10
 
 /** What a training run is made of; the model cards repeat it. */
-export type Recipe = { readonly seed: number; readonly epochs: number; readonly rate: number; readonly decay: number; readonly averagedEpochs: number }
+export type Recipe = {
+  readonly seed: number
+  readonly epochs: number
+  readonly rate: number
+  readonly decay: number
+  readonly averagedEpochs: number
+}
 
 /** Trains a classifier; weights of the last epochs are averaged. */
 export function train(digits: readonly Digit[], activation: Activation, recipe: Recipe): Classifier {
   const random = mulberry32(recipe.seed)
   const model = initialize(activation, random)
   const inputs = digits.map(digitInput)
-  const mean = [model.hiddenWeights, model.hiddenBias, model.outputWeights, model.outputBias].map((values) => new Float64Array(values.length))
+  const mean = [model.hiddenWeights, model.hiddenBias, model.outputWeights, model.outputBias].map(
+    (values) => new Float64Array(values.length),
+  )
   for (let epoch = 0; epoch < recipe.epochs; epoch++) {
     const rate = recipe.rate * (1 - epoch / recipe.epochs) + recipe.rate * 0.02
     for (let step = 0; step < digits.length; step++) {
@@ -37,7 +45,8 @@ export function train(digits: readonly Digit[], activation: Activation, recipe: 
     if (epoch >= recipe.epochs - recipe.averagedEpochs) accumulate(mean, model, 1 / recipe.averagedEpochs)
   }
   const [hiddenWeights, hiddenBias, outputWeights, outputBias] = mean
-  if (hiddenWeights === undefined || hiddenBias === undefined || outputWeights === undefined || outputBias === undefined) throw new Error('unreachable')
+  if (hiddenWeights === undefined || hiddenBias === undefined || outputWeights === undefined || outputBias === undefined)
+    throw new Error('unreachable')
   return { activation, hiddenWeights, hiddenBias, outputWeights, outputBias }
 }
 
@@ -59,7 +68,12 @@ function uniform(count: number, limit: number, random: () => number): Float64Arr
 /** One in four samples is shifted by one pixel, left, right, up or down. */
 function augment(input: Float32Array, random: () => number): Float32Array {
   if (random() >= 0.25) return input
-  const [dx, dy] = [[-1, 0], [1, 0], [0, -1], [0, 1]][Math.floor(random() * 4)] ?? [0, 0]
+  const [dx, dy] = [
+    [-1, 0],
+    [1, 0],
+    [0, -1],
+    [0, 1],
+  ][Math.floor(random() * 4)] ?? [0, 0]
   const shifted = new Float32Array(inputSize)
   for (let y = 0; y < 8; y++)
     for (let x = 0; x < 8; x++) {

@@ -2,20 +2,13 @@
 // operation, written as Math.fround over a double operation (exact for + - * / and sqrt: a double has more than
 // 2 * 24 + 2 bits, Figueroa 1995, so the second rounding never changes the result).
 // Math.exp and its siblings are not used: engines disagree about their last bits.
-import {
-  erfDenominator,
-  erfNumerator,
-  expPolynomial,
-  logPolynomial,
-  tanhDenominator,
-  tanhNumerator,
-} from './coefficients.generated.ts'
+import { erfDenominator, erfNumerator, expPolynomial, logPolynomial, tanhDenominator, tanhNumerator } from './coefficients.generated.ts'
 
 const f32 = Math.fround
-const log2e = f32(1.4426950408889634)
+const log2e = f32(Math.LOG2E)
 /** ln 2 in two parts; the first has 10 significant bits, so n * ln2High is exact. */
 const ln2High = 0.693359375
-const ln2Low = f32(-2.12194440054690583e-4)
+const ln2Low = f32(-2.1219444005469057e-4)
 const sqrtHalf = f32(Math.SQRT1_2)
 const bits = new DataView(new ArrayBuffer(4))
 

@@ -7,7 +7,8 @@ export type NumberData = Exclude<TensorData, BigInt64Array | BigUint64Array>
 /** The elements of a tensor that cannot be 64-bit integers at this place. */
 export function numberData(tensor: Tensor): NumberData {
   const { data } = tensor
-  if (data instanceof BigInt64Array || data instanceof BigUint64Array) throw new InvalidGraphError('an operator', 'it does not take 64-bit integers')
+  if (data instanceof BigInt64Array || data instanceof BigUint64Array)
+    throw new InvalidGraphError('an operator', 'it does not take 64-bit integers')
   return data
 }
 

@@ -58,7 +58,11 @@ export function matMul(a: Tensor, b: Tensor, type: TensorType): Tensor {
 }
 
 /** alpha op(a) op(b) + beta c. */
-export function gemm(operation: Extract<Operation, { operator: 'Gemm' }>, inputs: readonly [Tensor, Tensor, Tensor | undefined], type: TensorType): Tensor {
+export function gemm(
+  operation: Extract<Operation, { operator: 'Gemm' }>,
+  inputs: readonly [Tensor, Tensor, Tensor | undefined],
+  type: TensorType,
+): Tensor {
   const [a, b, c] = inputs
   const [m = 1, n = 1] = type.shape
   const k = a.shape[operation.transA ? 0 : 1] ?? 1
@@ -92,7 +96,9 @@ function multiplyInto(
     for (let column = 0; column < n; column++) {
       let sum = 0
       for (let i = 0; i < k; i++) {
-        const product = f32((a.data[row * a.rowStride + i * a.columnStride] ?? 0) * (b.data[i * b.rowStride + column * b.columnStride] ?? 0))
+        const product = f32(
+          (a.data[row * a.rowStride + i * a.columnStride] ?? 0) * (b.data[i * b.rowStride + column * b.columnStride] ?? 0),
+        )
         sum = f32(sum + product)
       }
       out[row * n + column] = sum

@@ -27,7 +27,11 @@ export function expand(x: Tensor, type: TensorType): Tensor {
 }
 
 /** Every start-th element, step by step, per axis. */
-export function slice(form: { readonly starts: readonly number[]; readonly steps: readonly number[] }, x: Tensor, type: TensorType): Tensor {
+export function slice(
+  form: { readonly starts: readonly number[]; readonly steps: readonly number[] },
+  x: Tensor,
+  type: TensorType,
+): Tensor {
   const strides = stridesOf(x.shape)
   const offset = form.starts.reduce((sum, start, axis) => sum + start * (strides[axis] ?? 1), 0)
   const steps = form.steps.map((step, axis) => step * (strides[axis] ?? 1))
@@ -36,7 +40,11 @@ export function slice(form: { readonly starts: readonly number[]; readonly steps
 
 /** The tensor repeated along each axis. */
 export function tile(x: Tensor, type: TensorType): Tensor {
-  return pickElements(x, type, mappedIndices(x.shape, type.shape, (position, _, size) => position % size))
+  return pickElements(
+    x,
+    type,
+    mappedIndices(x.shape, type.shape, (position, _, size) => position % size),
+  )
 }
 
 /** Surrounded by a constant or by its own elements; negative pads crop. */

@@ -7,7 +7,10 @@ import { laneSum } from './lane-sum.ts'
 const f32 = Math.fround
 
 /** First element of every group of a reduction, and where the group's elements lie relative to it, both row-major. */
-export function reductionGroups(shape: readonly number[], axes: readonly number[]): { readonly starts: Int32Array; readonly offsets: Int32Array } {
+export function reductionGroups(
+  shape: readonly number[],
+  axes: readonly number[],
+): { readonly starts: Int32Array; readonly offsets: Int32Array } {
   const strides = stridesOf(shape)
   const kept = shape.map((_, axis) => axis).filter((axis) => !axes.includes(axis))
   const pick = (values: readonly number[], chosen: readonly number[]) => chosen.map((axis) => values[axis] ?? 1)

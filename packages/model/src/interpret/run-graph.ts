@@ -17,7 +17,7 @@ export function runGraph(graph: Graph, inputs: NamedTensors, options: { readonly
   const values = new Map<ValueId, Tensor>(graph.constants)
   acceptInputs(graph, inputs, values)
   for (const node of graph.nodes) {
-    const operands = node.inputs.map((id) => valueOf(values, id, node.name))
+    const operands = node.inputs.map((id) => lookUp(values, id, node.name))
     const types = node.outputs.map((id) => graph.types.get(id) ?? missing(node.name, id))
     const results = evaluateNode(node, operands, types)
     for (const [index, id] of node.outputs.entries()) {
@@ -26,7 +26,7 @@ export function runGraph(graph: Graph, inputs: NamedTensors, options: { readonly
       options.observe?.(id, result)
     }
   }
-  return Object.fromEntries(graph.outputs.map((id) => [id, canonicalNaN(valueOf(values, id, 'the outputs'))]))
+  return Object.fromEntries(graph.outputs.map((id) => [id, canonicalNaN(lookUp(values, id, 'the outputs'))]))
 }
 
 function acceptInputs(graph: Graph, inputs: NamedTensors, values: Map<ValueId, Tensor>): void {
@@ -37,14 +37,17 @@ function acceptInputs(graph: Graph, inputs: NamedTensors, values: Map<ValueId, T
     const type = graph.types.get(id)
     if (tensor === undefined || type === undefined) throw new ModelInputError(id, 'is missing')
     if (tensor.elementType !== type.elementType || !sameShape(tensor.shape, type.shape))
-      throw new ModelInputError(id, `must be ${type.elementType} [${type.shape.join(', ')}], not ${tensor.elementType} [${tensor.shape.join(', ')}]`)
+      throw new ModelInputError(
+        id,
+        `must be ${type.elementType} [${type.shape.join(', ')}], not ${tensor.elementType} [${tensor.shape.join(', ')}]`,
+      )
     if (tensor.data.length !== type.shape.reduce((product, size) => product * size, 1))
       throw new ModelInputError(id, 'has a length that does not fit its shape')
     values.set(id, tensor)
   }
 }
 
-function valueOf(values: ReadonlyMap<ValueId, Tensor>, id: ValueId, where: string): Tensor {
+function lookUp(values: ReadonlyMap<ValueId, Tensor>, id: ValueId, where: string): Tensor {
   return values.get(id) ?? missing(where, id)
 }
 

@@ -8,7 +8,18 @@ const maxFoldedElements = 1 << 22
 const maxFoldedWork = 1 << 28
 
 /** Operators that move or convert float64 without computing with it. */
-const float64Operators: ReadonlySet<string> = new Set(['Cast', 'Reshape', 'Transpose', 'Concat', 'Split', 'Slice', 'Gather', 'Expand', 'Tile', 'Pad'])
+const float64Operators: ReadonlySet<string> = new Set([
+  'Cast',
+  'Reshape',
+  'Transpose',
+  'Concat',
+  'Split',
+  'Slice',
+  'Gather',
+  'Expand',
+  'Tile',
+  'Pad',
+])
 
 /** Collects values and nodes in order; computes what is constant at once. */
 export class GraphBuilder {
@@ -106,7 +117,12 @@ export class GraphBuilder {
     // Quantised weights stay quantised: the importer of the q8 form reads them, and they are a quarter of the size.
     if (node.operation.operator === 'DequantizeLinear' || !node.inputs.every((id) => this.constants.has(id))) return false
     const written = types.reduce((sum, type) => sum + elementCount(type.shape), 0)
-    const work = written * foldingDepth(node.operation, node.inputs.map((id) => this.#typeOf(id, node.name)))
+    const work =
+      written *
+      foldingDepth(
+        node.operation,
+        node.inputs.map((id) => this.#typeOf(id, node.name)),
+      )
     if (written > maxFoldedElements || this.#work + work > maxFoldedWork) return false
     this.#work += work
     return true

@@ -23,7 +23,14 @@ export function graphToOnnx(graph: Graph): Uint8Array<ArrayBuffer> {
     return { name: node.name, operator: node.operation.operator, inputs: [...node.inputs, ...added], outputs: node.outputs, attributes }
   })
   const declare = (name: string): OnnxFileValue => ({ name, ...typeOf(graph, name) })
-  return writeOnnx({ name: graph.name, opset: 21, inputs: graph.inputs.map(declare), outputs: graph.outputs.map(declare), initializers, nodes })
+  return writeOnnx({
+    name: graph.name,
+    opset: 21,
+    inputs: graph.inputs.map(declare),
+    outputs: graph.outputs.map(declare),
+    initializers,
+    nodes,
+  })
 }
 
 function write(node: GraphNode, graph: Graph): Written {
@@ -107,7 +114,10 @@ function write(node: GraphNode, graph: Graph): Written {
   }
 }
 
-function sliceConstants(form: { readonly starts: readonly number[]; readonly steps: readonly number[] }, output: TensorType): Record<string, Tensor> {
+function sliceConstants(
+  form: { readonly starts: readonly number[]; readonly steps: readonly number[] },
+  output: TensorType,
+): Record<string, Tensor> {
   const ends = output.shape.map((count, axis) => {
     const [start, step] = [form.starts[axis] ?? 0, form.steps[axis] ?? 1]
     const end = start + step * count
@@ -118,7 +128,12 @@ function sliceConstants(form: { readonly starts: readonly number[]; readonly ste
 }
 
 function windowAttributes({ kernel, strides, dilations, pads }: Window): Record<string, OnnxAttributeValue> {
-  return { kernel_shape: { integers: kernel }, strides: { integers: strides }, dilations: { integers: dilations }, pads: { integers: pads } }
+  return {
+    kernel_shape: { integers: kernel },
+    strides: { integers: strides },
+    dilations: { integers: dilations },
+    pads: { integers: pads },
+  }
 }
 
 function int64(values: readonly number[]): Tensor {

@@ -78,7 +78,8 @@ function readGraph(bytes: Uint8Array, context: TensorContext & OnnxLimits): Omit
   let elements = 0
   for (const field of readFields(bytes, 'the graph')) {
     if (field.number === 1) {
-      if (graph.nodes.length >= context.maxNodes) throw new ModelTooLargeError('The number of nodes', graph.nodes.length + 1, context.maxNodes)
+      if (graph.nodes.length >= context.maxNodes)
+        throw new ModelTooLargeError('The number of nodes', graph.nodes.length + 1, context.maxNodes)
       graph.nodes.push(readNode(fieldBytes(field, 'a node'), graph.nodes.length, context))
     } else if (field.number === 2) graph.name = fieldText(field, 'the graph name')
     else if (field.number === 5) {
@@ -149,7 +150,8 @@ function readValue(bytes: Uint8Array): OnnxValue {
   if (type === undefined) return { name, elementType: undefined, shape: undefined }
   for (const field of readFields(type, 'a value type')) {
     if (field.number === 1) return { name, ...readTensorType(fieldBytes(field, 'a tensor type'), name) }
-    if (field.number >= 4 && field.number !== 6) throw new UnsupportedTypeError(`Value ${JSON.stringify(name)}`, 'sequence, map, optional or sparse tensor')
+    if (field.number >= 4 && field.number !== 6)
+      throw new UnsupportedTypeError(`Value ${JSON.stringify(name)}`, 'sequence, map, optional or sparse tensor')
   }
   return { name, elementType: undefined, shape: undefined }
 }

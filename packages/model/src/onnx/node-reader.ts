@@ -73,7 +73,8 @@ export class NodeReader {
   /** The value of an input that must be known at import. */
   constant(index: number, role: string): Tensor {
     const known = this.#builder.constants.get(this.input(index))
-    if (known === undefined) throw new DynamicShapeError(`node ${this.node.name} (${this.node.operator})`, `its ${role} depends on input values`)
+    if (known === undefined)
+      throw new DynamicShapeError(`node ${this.node.name} (${this.node.operator})`, `its ${role} depends on input values`)
     return known
   }
 
@@ -126,7 +127,8 @@ export class NodeReader {
 
   /** Adds the operation that defines the node's outputs. */
   emit(operation: Operation, inputs: readonly ValueId[], ...types: readonly TensorType[]): void {
-    if (this.outputCount > types.length) throw this.unsupported(`output ${this.outputCount} is used`, `the first ${types.length} of its outputs`)
+    if (this.outputCount > types.length)
+      throw this.unsupported(`output ${this.outputCount} is used`, `the first ${types.length} of its outputs`)
     const outputs = types.map((_, index) => this.node.outputs[index] || this.#builder.freshName(this.node.name))
     this.#builder.addNode({ name: this.node.name, operation, inputs, outputs }, types)
   }

@@ -94,9 +94,13 @@ function inputType(input: OnnxValue, options: ParseOnnxOptions): TensorType {
   const declared = given ?? input.shape
   if (declared === undefined) throw new DynamicShapeError(`input ${name}`, 'the file does not say its rank')
   const shape = declared.map((dimension, axis) => {
-    const size = typeof dimension === 'string' && Object.hasOwn(options.dimensions ?? {}, dimension) ? options.dimensions?.[dimension] : dimension
+    const size =
+      typeof dimension === 'string' && Object.hasOwn(options.dimensions ?? {}, dimension) ? options.dimensions?.[dimension] : dimension
     if (typeof size !== 'number')
-      throw new DynamicShapeError(`input ${name}`, size === undefined ? `axis ${axis} is unknown` : `axis ${axis} is the symbol ${JSON.stringify(size)}`)
+      throw new DynamicShapeError(
+        `input ${name}`,
+        size === undefined ? `axis ${axis} is unknown` : `axis ${axis} is the symbol ${JSON.stringify(size)}`,
+      )
     if (!(Number.isSafeInteger(size) && size >= 0)) throw new InvalidGraphError(`input ${name}`, `axis ${axis} has size ${size}`)
     return size
   })

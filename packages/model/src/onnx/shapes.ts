@@ -43,7 +43,8 @@ export function placeWindow(node: NodeReader, input: readonly number[], kernelFa
     throw node.invalid('a window size, stride or dilation is below 1, or a pad below 0')
   const auto = node.text('auto_pad', 'NOTSET')
   const spans = kernel.map((size, axis) => (size - 1) * (dilations[axis] ?? 1) + 1)
-  const placed = auto === 'SAME_UPPER' || auto === 'SAME_LOWER' ? samePads(input, spans, strides, auto) : auto === 'VALID' ? pads.map(() => 0) : pads
+  const placed =
+    auto === 'SAME_UPPER' || auto === 'SAME_LOWER' ? samePads(input, spans, strides, auto) : auto === 'VALID' ? pads.map(() => 0) : pads
   const ceil = node.integer('ceil_mode', 0) === 1
   const size = input.map((length, axis) => {
     const [begin, end, stride] = [placed[axis] ?? 0, placed[axis + rank] ?? 0, strides[axis] ?? 1]

@@ -125,7 +125,8 @@ function loadExternal(raw: RawTensor, count: number, elementType: ElementType, c
   const location = raw.location.get('location') ?? ''
   const fail = (reason: string, cause?: unknown) => new ExternalDataError(raw.name, location, reason, cause)
   if (context.externalData === undefined) throw fail('no loader was given')
-  if (location === '' || /^[/\\]|^[a-z]+:|(?:^|[/\\])\.\.(?:[/\\]|$)|\0/i.test(location)) throw fail('the location is not a path inside the model folder')
+  if (location === '' || /^[/\\]|^[a-z]+:|(?:^|[/\\])\.\.(?:[/\\]|$)|\0/i.test(location))
+    throw fail('the location is not a path inside the model folder')
   const length = count * elementSizeBytes(elementType)
   const offset = decimal(raw.location.get('offset') ?? '0')
   const declared = raw.location.get('length')

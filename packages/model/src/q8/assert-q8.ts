@@ -15,7 +15,8 @@ const maxRank = 8
 export function assertQ8(model: Q8Model): Q8Model {
   const { boundaries, layers, inputCount, outputs } = model
   if (!(inputCount >= 1)) throw new MalformedQ8Error('the network', 'has no input')
-  if (boundaries.length !== inputCount + layers.length) throw new MalformedQ8Error('the network', 'has not one boundary per input and layer')
+  if (boundaries.length !== inputCount + layers.length)
+    throw new MalformedQ8Error('the network', 'has not one boundary per input and layer')
   if (outputs.length === 0) throw new MalformedQ8Error('the network', 'has no output')
   let bytes = 0
   for (const [index, boundary] of boundaries.entries()) {
@@ -31,9 +32,12 @@ export function assertQ8(model: Q8Model): Q8Model {
 function assertBoundary(boundary: Q8Boundary, name: string): void {
   const { shape, scale, zeroPoint, lo, hi } = boundary
   const integers = [zeroPoint, lo, hi].every(Number.isInteger)
-  if (!integers || lo < -128 || hi > 127 || lo >= hi || zeroPoint < lo || zeroPoint > hi) throw new MalformedQ8Error(`boundary ${name}`, 'has no valid range')
-  if (!(scale > 0 && Number.isFinite(scale) && Math.fround(scale) === scale)) throw new MalformedQ8Error(`boundary ${name}`, 'has no valid scale')
-  if (shape.length > maxRank || shape.some((size) => !Number.isInteger(size) || size < 1)) throw new MalformedQ8Error(`boundary ${name}`, 'has no valid shape')
+  if (!integers || lo < -128 || hi > 127 || lo >= hi || zeroPoint < lo || zeroPoint > hi)
+    throw new MalformedQ8Error(`boundary ${name}`, 'has no valid range')
+  if (!(scale > 0 && Number.isFinite(scale) && Math.fround(scale) === scale))
+    throw new MalformedQ8Error(`boundary ${name}`, 'has no valid scale')
+  if (shape.length > maxRank || shape.some((size) => !Number.isInteger(size) || size < 1))
+    throw new MalformedQ8Error(`boundary ${name}`, 'has no valid shape')
   if (elementCount(shape) > maxActivationBytes) throw new MalformedQ8Error(`boundary ${name}`, 'is too large')
 }
 
@@ -52,19 +56,26 @@ function assertLayer(model: Q8Model, layer: Q8Layer, index: number): void {
     case 'dense': {
       const { rows, inputSize, outputSize, weights } = layer
       if (!positive(rows, inputSize, outputSize)) throw fail('has a size below 1')
-      if (rows * inputSize !== elementCount(input.shape) || rows * outputSize !== elementCount(output.shape)) throw fail('does not fit its boundaries')
+      if (rows * inputSize !== elementCount(input.shape) || rows * outputSize !== elementCount(output.shape))
+        throw fail('does not fit its boundaries')
       if (weights.length !== inputSize * outputSize) throw fail('has the wrong number of weights')
       return assertRequantization(layer.requantization, outputSize, (c) => largestX(input) * sumOfMagnitudes(weights, c, inputSize), where)
     }
     case 'conv': {
       const { window, group, outputChannels, weights } = layer
       const channels = input.shape[1] ?? 0
-      if (!positive(group, outputChannels) || channels % group !== 0 || outputChannels % group !== 0) throw fail('has groups that do not fit')
+      if (!positive(group, outputChannels) || channels % group !== 0 || outputChannels % group !== 0)
+        throw fail('has groups that do not fit')
       assertWindow(window, input, output, where)
       if (!sameShape([input.shape[0] ?? 0, outputChannels], output.shape.slice(0, 2))) throw fail('does not fit its boundaries')
       const rowSize = (channels / group) * elementCount(window.kernel)
       if (weights.length !== outputChannels * rowSize) throw fail('has the wrong number of weights')
-      return assertRequantization(layer.requantization, outputChannels, (c) => largestX(input) * sumOfMagnitudes(weights, c, rowSize), where)
+      return assertRequantization(
+        layer.requantization,
+        outputChannels,
+        (c) => largestX(input) * sumOfMagnitudes(weights, c, rowSize),
+        where,
+      )
     }
     case 'averagePool':
     case 'maxPool': {
@@ -73,7 +84,8 @@ function assertLayer(model: Q8Model, layer: Q8Layer, index: number): void {
       if (layer.kind === 'averagePool')
         return assertRequantization(layer.requantization, 1, () => largestX(input) * elementCount(layer.window.kernel), where)
       const { scale, zeroPoint, lo, hi } = output
-      if (scale !== input.scale || zeroPoint !== input.zeroPoint || lo !== input.lo || hi !== input.hi) throw fail('must keep scale, zero point and range')
+      if (scale !== input.scale || zeroPoint !== input.zeroPoint || lo !== input.lo || hi !== input.hi)
+        throw fail('must keep scale, zero point and range')
       return assertNoEmptyWindow(layer.window, input, output, where)
     }
     case 'square':
@@ -82,7 +94,8 @@ function assertLayer(model: Q8Model, layer: Q8Layer, index: number): void {
       return assertRequantization(layer.requantization, 1, () => largestX(input) ** (layer.kind === 'square' ? 2 : 1), where)
     case 'add': {
       const other = inputs[1]
-      if (other === undefined || !sameShape(input.shape, output.shape) || !sameShape(other.shape, output.shape)) throw fail('does not fit its boundaries')
+      if (other === undefined || !sameShape(input.shape, output.shape) || !sameShape(other.shape, output.shape))
+        throw fail('does not fit its boundaries')
       assertIntegers([...layer.multipliers], layer.shift, where)
       const [ma, mb] = layer.multipliers
       return assertV(BigInt(ma) * BigInt(largestX(input)) + BigInt(mb) * BigInt(largestX(other)), layer.bias, layer.shift, where)
@@ -116,7 +129,8 @@ function assertRequantization(by: Q8Requantization, channels: number, accBound: 
 
 function assertIntegers(multipliers: readonly number[], shift: number, where: string): void {
   if (!Number.isInteger(shift) || shift < 1 || shift > 40) throw new MalformedQ8Error(`layer ${where}`, 'has a shift outside 1..40')
-  if (multipliers.some((m) => !Number.isInteger(m) || m < 0 || m > maxInt32)) throw new MalformedQ8Error(`layer ${where}`, 'has a multiplier outside 0..2^31-1')
+  if (multipliers.some((m) => !Number.isInteger(m) || m < 0 || m > maxInt32))
+    throw new MalformedQ8Error(`layer ${where}`, 'has a multiplier outside 0..2^31-1')
 }
 
 function assertV(product: bigint, bias: bigint, shift: number, where: string): void {
@@ -129,20 +143,31 @@ function assertWindow(window: Window, input: Q8Boundary, output: Q8Boundary, whe
   const size = input.shape.slice(2)
   const rank = size.length
   if (rank < 1 || rank > 2 || output.shape.length !== rank + 2) throw fail('must have one or two spatial axes')
-  if (window.kernel.length !== rank || window.strides.length !== rank || window.dilations.length !== rank || window.pads.length !== 2 * rank)
+  if (
+    window.kernel.length !== rank ||
+    window.strides.length !== rank ||
+    window.dilations.length !== rank ||
+    window.pads.length !== 2 * rank
+  )
     throw fail('has a window that does not fit')
-  if (!positive(...window.kernel, ...window.strides, ...window.dilations) || window.pads.some((pad) => !Number.isInteger(pad) || pad < 0 || pad > 2 ** 20))
+  if (
+    !positive(...window.kernel, ...window.strides, ...window.dilations) ||
+    window.pads.some((pad) => !Number.isInteger(pad) || pad < 0 || pad > 2 ** 20)
+  )
     throw fail('has a window value out of range')
   if (!sameShape(windowOutputSize(window, size), output.shape.slice(2))) throw fail('has an output of another size than its window gives')
 }
 
 function assertNoEmptyWindow(window: Window, input: Q8Boundary, output: Q8Boundary, where: string): void {
   for (const [axis, size] of input.shape.slice(2).entries()) {
-    const [kernel, stride, dilation, pad] = [window.kernel, window.strides, window.dilations, window.pads].map((values) => values[axis] ?? 1)
+    const [kernel, stride, dilation, pad] = [window.kernel, window.strides, window.dilations, window.pads].map(
+      (values) => values[axis] ?? 1,
+    )
     for (let position = 0; position < (output.shape[axis + 2] ?? 0); position++) {
       const start = position * (stride ?? 1) - (pad ?? 0)
       const first = start >= 0 ? start : start + Math.ceil(-start / (dilation ?? 1)) * (dilation ?? 1)
-      if (first >= size || first > start + ((kernel ?? 1) - 1) * (dilation ?? 1)) throw new MalformedQ8Error(`layer ${where}`, 'has a window that lies in the padding only')
+      if (first >= size || first > start + ((kernel ?? 1) - 1) * (dilation ?? 1))
+        throw new MalformedQ8Error(`layer ${where}`, 'has a window that lies in the padding only')
     }
   }
 }

@@ -37,7 +37,14 @@ function layer(of: Q8Layer): Uint8Array {
     case 'dense':
       return concatBytes(kind, u32(of.input, of.rows, of.inputSize, of.outputSize), requantization(of.requantization), bytesOf(of.weights))
     case 'conv':
-      return concatBytes(kind, u32(of.input), window(of.window), u32(of.group, of.outputChannels), requantization(of.requantization), bytesOf(of.weights))
+      return concatBytes(
+        kind,
+        u32(of.input),
+        window(of.window),
+        u32(of.group, of.outputChannels),
+        requantization(of.requantization),
+        bytesOf(of.weights),
+      )
     case 'averagePool':
       return concatBytes(kind, u32(of.input), window(of.window), requantization(of.requantization))
     case 'maxPool':

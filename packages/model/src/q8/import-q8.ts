@@ -1,23 +1,13 @@
 import { InvalidGraphError, Q8UnsupportedError } from '../errors.ts'
-import type { Graph, GraphNode, Operation, OperatorName, ValueId } from '../graph.ts'
-import { elementCount, getNumber, sameShape, type Tensor, toNumbers } from '../tensor.ts'
+import type { Graph, GraphNode, Operation, ValueId } from '../graph.ts'
+import { elementCount, sameShape } from '../tensor.ts'
 import { assertQ8, windowOutputSize } from './assert-q8.ts'
 import type { Q8Boundary, Q8Layer, Q8Model, Q8Output } from './q8-model.ts'
-import { exactAverage, multipliersFor, quantizeBias, requantizationFor } from './scales.ts'
-
-/** What {@link importQ8} understands, for error messages. */
-export const q8Forms =
-  'Gemm, MatMul (+ Add), Conv, AveragePool, GlobalAveragePool, MaxPool, Add, Mul of a value with itself, Relu, Clip, Flatten and Reshape ' +
-  'between DequantizeLinear and QuantizeLinear (int8 or uint8, symmetric int8 weights), QLinearMatMul, QLinearConv; ArgMax at the end'
-
-/** How ONNX stores a quantised tensor: real = scale * (stored - zero point). */
-export type Quantization = { readonly scale: number; readonly zeroPoint: number; readonly unsigned: boolean }
+import { nodeLabel, q8Forms, type Quantization, QuantizedGraph, type QuantizedWeights, unsupported } from './quantized-graph.ts'
+import { exactAverage, multipliersFor, requantizationFor } from './scales.ts'
 
 /** A quantised value of the graph: the boundary it lives on, under the shape the graph gives it. */
 type Activation = { readonly boundary: number; readonly shape: readonly number[] }
-
-/** Weights as signed bytes, and their scales. */
-type QuantizedWeights = { readonly values: Int8Array; readonly scales: readonly number[]; readonly shape: readonly number[] }
 
 /**
  * The q8 form of a graph that is already quantised (QDQ or QLinear operators). Integers are chosen as docs/spec/q8.md
@@ -29,40 +19,43 @@ export function importQ8(graph: Graph): Q8Model {
 }
 
 class Q8Importer {
-  readonly #graph: Graph
-  readonly #producers: ReadonlyMap<ValueId, GraphNode>
+  readonly #view: QuantizedGraph
   /** Quantised values. */
   readonly #activations = new Map<ValueId, Activation>()
   readonly #boundaries: Q8Boundary[] = []
   readonly #layers: Q8Layer[] = []
 
   constructor(graph: Graph) {
-    this.#graph = graph
-    this.#producers = new Map(graph.nodes.flatMap((node) => node.outputs.map((id) => [id, node] as const)))
+    this.#view = new QuantizedGraph(graph)
   }
 
   run(): Q8Model {
-    for (const id of this.#graph.inputs) this.#importInput(id)
+    for (const id of this.#view.graph.inputs) this.#importInput(id)
     const inputCount = this.#boundaries.length
-    for (const node of this.#graph.nodes) this.#importNode(node)
-    const outputs = this.#graph.outputs.map((id) => this.#importOutput(id))
+    for (const node of this.#view.graph.nodes) this.#importNode(node)
+    const outputs = this.#view.graph.outputs.map((id) => this.#importOutput(id))
     return assertQ8({ inputCount, boundaries: this.#boundaries, layers: this.#layers, outputs })
   }
 
   #importInput(id: ValueId): void {
-    const { elementType, shape } = this.#typeOf(id)
-    const users = this.#graph.nodes.filter((node) => node.inputs.includes(id))
-    const first = users.find((node) => (elementType === 'float32' ? node.operation.operator === 'QuantizeLinear' : node.inputs[0] === id))
-    if (first === undefined || users.some((node) => node.operation.operator !== first.operation.operator && elementType === 'float32'))
+    const { elementType, shape } = this.#view.typeOf(id)
+    const users = this.#view.graph.nodes.filter((node) => node.inputs.includes(id))
+    const [first] = elementType === 'float32' ? users : users.filter((node) => node.inputs[0] === id)
+    const quantizers = users.filter((node) => node.operation.operator === 'QuantizeLinear')
+    if (first === undefined || (elementType === 'float32' && quantizers.length !== users.length))
       throw new Q8UnsupportedError(`input ${id}`, 'it is not quantised before it is used', q8Forms)
-    const quantization =
-      first.operation.operator === 'QLinearMatMul' || first.operation.operator === 'QLinearConv'
-        ? this.#quantization(first, 1, 2)
-        : this.#quantization(first, 1, 2)
+    const readers = ['QuantizeLinear', 'DequantizeLinear', 'QLinearMatMul', 'QLinearConv']
+    if (!readers.includes(first.operation.operator)) throw unsupported(first, 'it reads an input whose scale is unknown')
+    const quantization = this.#view.quantization(first, 1, 2)
     this.#boundaries.push(boundaryOf(shape, quantization))
     const boundary = this.#boundaries.length - 1
-    if (elementType === 'float32') for (const user of users) this.#activations.set(user.outputs[0] ?? '', { boundary, shape })
-    else this.#activations.set(id, { boundary, shape })
+    if (elementType !== 'float32') this.#activations.set(id, { boundary, shape })
+    for (const user of quantizers) {
+      const other = this.#view.quantization(user, 1, 2)
+      if (other.scale !== quantization.scale || other.zeroPoint !== quantization.zeroPoint)
+        throw unsupported(user, 'it quantises an input in a second way')
+      this.#activations.set(user.outputs[0] ?? '', { boundary, shape })
+    }
   }
 
   #importNode(node: GraphNode): void {
@@ -74,37 +67,41 @@ class Q8Importer {
     else if (operator === 'MaxPool' && this.#activations.has(node.inputs[0] ?? '')) this.#maxPool(node, node.inputs[0] ?? '', output)
     else if (operator === 'Reshape' && this.#activations.has(node.inputs[0] ?? '')) {
       const { boundary } = this.#activationOf(node.inputs[0] ?? '', node)
-      this.#activations.set(output, { boundary, shape: this.#typeOf(output).shape })
+      this.#activations.set(output, { boundary, shape: this.#view.typeOf(output).shape })
     }
   }
 
   /** Q(activation(compute(DQ(x), ...))): one layer. */
   #importQuantize(node: GraphNode): void {
     const id = node.outputs[0] ?? ''
-    const quantization = this.#quantization(node, 1, 2)
-    const shape = this.#typeOf(id).shape
+    const quantization = this.#view.quantization(node, 1, 2)
+    const shape = this.#view.typeOf(id).shape
     let source = node.inputs[0] ?? ''
     let { lo, hi } = { lo: -128, hi: 127 }
     let clamped = false
-    for (let at = this.#producers.get(source); at !== undefined && (at.operation.operator === 'Relu' || at.operation.operator === 'Clip'); ) {
+    for (
+      let at = this.#view.producer(source);
+      at !== undefined && (at.operation.operator === 'Relu' || at.operation.operator === 'Clip');
+    ) {
       const { min, max } = at.operation.operator === 'Clip' ? at.operation : { min: 0, max: Number.POSITIVE_INFINITY }
-      const zero = signedZero(quantization)
+      const zero = quantization.zeroPoint
       lo = Math.max(lo, Math.ceil(min / quantization.scale - 0.5) + zero)
       hi = Math.min(hi, Math.floor(max / quantization.scale + 0.5) + zero)
       clamped = true
       source = at.inputs[0] ?? ''
-      at = this.#producers.get(source)
+      at = this.#view.producer(source)
     }
-    const zeroPoint = signedZero(quantization)
+    const zeroPoint = quantization.zeroPoint
     const boundary = { ...boundaryOf(shape, quantization), lo: Math.min(lo, zeroPoint), hi: Math.max(hi, zeroPoint) }
-    if (boundary.lo !== lo || boundary.hi !== hi || lo >= hi) throw new Q8UnsupportedError(where(node), 'its clamp does not contain zero', 'ranges around zero')
+    if (boundary.lo !== lo || boundary.hi !== hi || lo >= hi)
+      throw new Q8UnsupportedError(nodeLabel(node), 'its clamp does not contain zero', 'ranges around zero')
     this.#importFloat(node, source, id, boundary, clamped)
   }
 
   #importFloat(node: GraphNode, source: ValueId, id: ValueId, boundary: Q8Boundary, clamped: boolean): void {
-    const producer = this.#producers.get(source)
-    if (producer === undefined) throw this.#unsupported(node, 'its input is not computed')
-    const name = where(producer)
+    const producer = this.#view.producer(source)
+    if (producer === undefined) throw unsupported(node, 'its input is not computed')
+    const name = nodeLabel(producer)
     const { operation, inputs } = producer
     switch (operation.operator) {
       case 'DequantizeLinear': {
@@ -124,7 +121,7 @@ class Q8Importer {
       case 'Mul': {
         const x = this.#requireDequantized(inputs[0] ?? '', producer)
         const other = this.#requireDequantized(inputs[1] ?? '', producer)
-        if (x.boundary !== other.boundary) throw this.#unsupported(producer, 'it multiplies two different activations')
+        if (x.boundary !== other.boundary) throw unsupported(producer, 'it multiplies two different activations')
         const scale = this.#boundary(x.boundary).scale
         const requantization = requantizationFor([(scale * scale) / boundary.scale], [0], name)
         return this.#push(id, boundary, { kind: 'square', input: x.boundary, requantization })
@@ -135,30 +132,32 @@ class Q8Importer {
         const x = this.#requireDequantized(inputs[0] ?? '', producer)
         const input = this.#boundary(x.boundary)
         if (clamped || input.scale !== boundary.scale || input.zeroPoint !== boundary.zeroPoint)
-          throw this.#unsupported(producer, 'its input and output are quantised differently')
+          throw unsupported(producer, 'its input and output are quantised differently')
         return this.#pushMaxPool(producer, x, id)
       }
       case 'AveragePool': {
-        if (!operation.countIncludePad && operation.window.pads.some((pad) => pad > 0)) throw this.#unsupported(producer, 'its padding does not count')
+        if (!operation.countIncludePad && operation.window.pads.some((pad) => pad > 0))
+          throw unsupported(producer, 'its padding does not count')
         return this.#averagePool(producer, operation.window, id, boundary)
       }
       case 'ReduceMean': {
-        const shape = this.#typeOf(inputs[0] ?? '').shape
+        const shape = this.#view.typeOf(inputs[0] ?? '').shape
         const spatial = shape.map((_, axis) => axis).slice(2)
-        if (!sameShape(operation.axes, spatial)) throw this.#unsupported(producer, 'it does not average exactly the spatial axes')
+        if (!sameShape(operation.axes, spatial)) throw unsupported(producer, 'it does not average exactly the spatial axes')
         const kernel = shape.slice(2)
         const ones = kernel.map(() => 1)
         const window = { kernel, strides: ones, dilations: ones, pads: [...kernel, ...kernel].map(() => 0) }
         return this.#averagePool(producer, window, id, boundary)
       }
       default:
-        throw this.#unsupported(producer, 'the operator')
+        throw unsupported(producer, 'the operator')
     }
   }
 
   #rescale(x: Activation, id: ValueId, boundary: Q8Boundary, name: string): void {
     const input = this.#boundary(x.boundary)
-    const same = input.scale === boundary.scale && input.zeroPoint === boundary.zeroPoint && input.lo >= boundary.lo && input.hi <= boundary.hi
+    const same =
+      input.scale === boundary.scale && input.zeroPoint === boundary.zeroPoint && input.lo >= boundary.lo && input.hi <= boundary.hi
     if (same) this.#activations.set(id, { boundary: x.boundary, shape: boundary.shape })
     else {
       const requantization = requantizationFor([input.scale / boundary.scale], [0], name)
@@ -168,10 +167,10 @@ class Q8Importer {
 
   #dense(node: GraphNode, bias: ValueId | undefined, id: ValueId, boundary: Q8Boundary): void {
     const gemm = node.operation.operator === 'Gemm' ? node.operation : undefined
-    if (gemm !== undefined && (gemm.alpha !== 1 || gemm.beta !== 1 || gemm.transA)) throw this.#unsupported(node, 'alpha, beta or transA is set')
+    if (gemm !== undefined && (gemm.alpha !== 1 || gemm.beta !== 1 || gemm.transA)) throw unsupported(node, 'alpha, beta or transA is set')
     const x = this.#requireDequantized(node.inputs[0] ?? '', node)
-    const weights = this.#weights(node.inputs[1] ?? '', gemm?.transB === true ? 0 : 1, node)
-    if (weights.shape.length !== 2) throw this.#unsupported(node, 'its weights are not a matrix')
+    const weights = this.#view.weights(node.inputs[1] ?? '', gemm?.transB === true ? 0 : 1, node)
+    if (weights.shape.length !== 2) throw unsupported(node, 'its weights are not a matrix')
     const [rows, columns] = [weights.shape[0] ?? 1, weights.shape[1] ?? 1]
     const transposed = gemm?.transB === true
     const [outputSize, inputSize] = transposed ? [rows, columns] : [columns, rows]
@@ -181,7 +180,13 @@ class Q8Importer {
 
   #pushDense(
     node: GraphNode,
-    parts: { readonly x: Activation; readonly values: Int8Array; readonly scales: readonly number[]; readonly inputSize: number; readonly outputSize: number },
+    parts: {
+      readonly x: Activation
+      readonly values: Int8Array
+      readonly scales: readonly number[]
+      readonly inputSize: number
+      readonly outputSize: number
+    },
     bias: ValueId | undefined,
     id: ValueId,
     boundary: Q8Boundary,
@@ -194,9 +199,9 @@ class Q8Importer {
 
   #conv(node: GraphNode, id: ValueId, boundary: Q8Boundary): void {
     const { operation } = node
-    if (operation.operator !== 'Conv') throw this.#unsupported(node, 'the operator')
+    if (operation.operator !== 'Conv') throw unsupported(node, 'the operator')
     const x = this.#requireDequantized(node.inputs[0] ?? '', node)
-    const weights = this.#weights(node.inputs[1] ?? '', 0, node)
+    const weights = this.#view.weights(node.inputs[1] ?? '', 0, node)
     this.#pushConv(node, operation, { x, weights }, node.inputs[2], id, boundary)
   }
 
@@ -214,37 +219,19 @@ class Q8Importer {
     this.#push(id, boundary, { kind: 'conv', input, window, group, outputChannels, weights: weights.values, requantization })
   }
 
-  #requantization(node: GraphNode, x: Activation, scales: readonly number[], channels: number, bias: ValueId | undefined, boundary: Q8Boundary) {
+  #requantization(
+    node: GraphNode,
+    x: Activation,
+    scales: readonly number[],
+    channels: number,
+    bias: ValueId | undefined,
+    boundary: Q8Boundary,
+  ) {
     const input = this.#boundary(x.boundary)
     const all = scales.length === 1 ? new Array<number>(channels).fill(scales[0] ?? 1) : scales
-    const biases = bias === undefined ? all.map(() => 0) : this.#biases(bias, input.scale, all, node)
+    const biases = this.#view.biases(bias, input.scale, all, node)
     const ratios = all.map((scale) => (input.scale * scale) / boundary.scale)
-    return requantizationFor(ratios, biases, where(node))
-  }
-
-  /** int32 biases at scale S_x * S_w,c: as they are, or made from floats. */
-  #biases(id: ValueId, inputScale: number, scales: readonly number[], node: GraphNode): number[] {
-    const direct = this.#graph.constants.get(id)
-    const producer = this.#producers.get(id)
-    const stored = producer?.operation.operator === 'DequantizeLinear' ? this.#graph.constants.get(producer.inputs[0] ?? '') : undefined
-    const values = direct ?? stored
-    if (values === undefined) throw this.#unsupported(node, 'its bias is not a constant')
-    if (values.data.length !== scales.length && values.data.length !== 1) throw this.#unsupported(node, 'its bias is not one per output channel')
-    const at = (data: Tensor, c: number) => getNumber(data.data, data.data.length === 1 ? 0 : c)
-    const toAccumulator = (value: number, c: number) => {
-      const bias = quantizeBias(value, inputScale * (scales[c] ?? 1))
-      if (!(Math.abs(bias) < 2 ** 31)) throw this.#unsupported(node, 'a bias exceeds int32 at the accumulator scale')
-      return bias
-    }
-    if (direct !== undefined && direct.elementType === 'int32') return scales.map((_, c) => at(direct, c))
-    if (direct !== undefined) return scales.map((_, c) => toAccumulator(at(direct, c), c))
-    const biasScale = producer === undefined ? undefined : this.#graph.constants.get(producer.inputs[1] ?? '')
-    if (producer === undefined || biasScale === undefined || values.elementType !== 'int32') throw this.#unsupported(node, 'its bias is not int32')
-    return scales.map((scale, c) => {
-      const stored = at(values, c)
-      const wanted = Math.fround(inputScale * scale)
-      return at(biasScale, c) === wanted ? stored : toAccumulator(stored * at(biasScale, c), c)
-    })
+    return requantizationFor(ratios, biases, nodeLabel(node))
   }
 
   #add(node: GraphNode, id: ValueId, boundary: Q8Boundary): void {
@@ -253,25 +240,32 @@ class Q8Importer {
       [left, right],
       [right, left],
     ] as const) {
-      const producer = this.#producers.get(product)
-      if (producer?.operation.operator === 'MatMul' && this.#isConstant(bias)) return this.#dense(producer, bias, id, boundary)
+      const producer = this.#view.producer(product)
+      if (producer?.operation.operator === 'MatMul' && this.#view.isConstant(bias)) return this.#dense(producer, bias, id, boundary)
     }
     const [a, b] = [this.#requireDequantized(left, node), this.#requireDequantized(right, node)]
     const [inputA, inputB] = [this.#boundary(a.boundary), this.#boundary(b.boundary)]
-    if (!sameShape(a.shape, b.shape)) throw this.#unsupported(node, 'it broadcasts')
-    const { multipliers, shift } = multipliersFor([inputA.scale / boundary.scale, inputB.scale / boundary.scale], where(node))
+    if (!sameShape(a.shape, b.shape)) throw unsupported(node, 'it broadcasts')
+    const { multipliers, shift } = multipliersFor([inputA.scale / boundary.scale, inputB.scale / boundary.scale], nodeLabel(node))
     const inputs = [this.#shaped(a, node), this.#shaped(b, node)] as const
     this.#push(id, boundary, { kind: 'add', inputs, multipliers: [multipliers[0] ?? 0, multipliers[1] ?? 0], bias: 0n, shift })
   }
 
-  #averagePool(node: GraphNode, window: Extract<Operation, { operator: 'AveragePool' }>['window'], id: ValueId, boundary: Q8Boundary): void {
+  #averagePool(
+    node: GraphNode,
+    window: Extract<Operation, { operator: 'AveragePool' }>['window'],
+    id: ValueId,
+    boundary: Q8Boundary,
+  ): void {
     const x = this.#requireDequantized(node.inputs[0] ?? '', node)
     const input = this.#boundary(x.boundary)
     const count = elementCount(window.kernel)
     const shape = [...x.shape.slice(0, 2), ...windowOutputSize(window, x.shape.slice(2))]
-    if (elementCount(shape) !== elementCount(boundary.shape)) throw this.#unsupported(node, 'ceil_mode reaches past the padding')
+    if (elementCount(shape) !== elementCount(boundary.shape)) throw unsupported(node, 'ceil_mode reaches past the padding')
     const requantization =
-      input.scale === boundary.scale ? exactAverage(count, where(node)) : requantizationFor([input.scale / boundary.scale / count], [0], where(node))
+      input.scale === boundary.scale
+        ? exactAverage(count, nodeLabel(node))
+        : requantizationFor([input.scale / boundary.scale / count], [0], nodeLabel(node))
     this.#push(id, { ...boundary, shape }, { kind: 'averagePool', input: this.#shaped(x, node), window, requantization }, boundary.shape)
   }
 
@@ -280,8 +274,8 @@ class Q8Importer {
   }
 
   #pushMaxPool(node: GraphNode, x: Activation, id: ValueId): void {
-    if (node.operation.operator !== 'MaxPool') throw this.#unsupported(node, 'the operator')
-    const shape = this.#typeOf(node.outputs[0] ?? '').shape
+    if (node.operation.operator !== 'MaxPool') throw unsupported(node, 'the operator')
+    const shape = this.#view.typeOf(node.outputs[0] ?? '').shape
     const size = x.shape.slice(2)
     const { window } = node.operation
     const rank = size.length
@@ -299,15 +293,16 @@ class Q8Importer {
 
   #importQLinear(node: GraphNode, operation: Extract<Operation, { operator: 'QLinearMatMul' | 'QLinearConv' }>): void {
     const id = node.outputs[0] ?? ''
-    const boundary = boundaryOf(this.#typeOf(id).shape, this.#quantization(node, 6, 7))
+    const boundary = boundaryOf(this.#view.typeOf(id).shape, this.#view.quantization(node, 6, 7))
     const x = this.#activationOf(node.inputs[0] ?? '', node)
     const input = this.#boundary(x.boundary)
-    const declared = this.#quantization(node, 1, 2)
-    if (declared.scale !== input.scale || signedZero(declared) !== input.zeroPoint) throw this.#unsupported(node, 'its input is quantised differently before it')
-    const weights = this.#storedWeights(node.inputs[3] ?? '', node.inputs[4] ?? '', node.inputs[5] ?? '', node)
+    const declared = this.#view.quantization(node, 1, 2)
+    if (declared.scale !== input.scale || declared.zeroPoint !== input.zeroPoint)
+      throw unsupported(node, 'its input is quantised differently before it')
+    const weights = this.#view.storedWeights([node.inputs[3] ?? '', node.inputs[4] ?? '', node.inputs[5] ?? ''], node)
     if (operation.operator === 'QLinearConv') return this.#pushConv(node, operation, { x, weights }, node.inputs[8], id, boundary)
     const [inputSize = 1, outputSize = 1] = weights.shape
-    if (weights.shape.length !== 2) throw this.#unsupported(node, 'its weights are not a matrix')
+    if (weights.shape.length !== 2) throw unsupported(node, 'its weights are not a matrix')
     const values = transposeBytes(weights.values, inputSize, outputSize)
     this.#pushDense(node, { x, values, scales: weights.scales, inputSize, outputSize }, undefined, id, boundary)
   }
@@ -315,9 +310,10 @@ class Q8Importer {
   #importOutput(id: ValueId): Q8Output {
     const direct = this.#activations.get(id)
     if (direct !== undefined) return { boundary: direct.boundary, answer: 'values' }
-    const producer = this.#producers.get(id)
+    const producer = this.#view.producer(id)
     const source = producer?.inputs[0] ?? ''
-    if (producer?.operation.operator === 'DequantizeLinear') return { boundary: this.#activationOf(source, producer).boundary, answer: 'values' }
+    if (producer?.operation.operator === 'DequantizeLinear')
+      return { boundary: this.#activationOf(source, producer).boundary, answer: 'values' }
     if (producer?.operation.operator === 'ArgMax') {
       const x = this.#activations.get(source) ?? this.#dequantized(source)
       if (x !== undefined && producer.operation.axis === x.shape.length - 1 && sameShape(x.shape, this.#boundary(x.boundary).shape))
@@ -327,7 +323,11 @@ class Q8Importer {
       const x = this.#dequantized(source)
       if (x !== undefined) return { boundary: x.boundary, answer: 'values' }
     }
-    throw new Q8UnsupportedError(`output ${id}`, 'it is computed from real numbers', `outputs that are quantised values, or ArgMax of them along the last axis; ${q8Forms}`)
+    throw new Q8UnsupportedError(
+      `output ${id}`,
+      'it is computed from real numbers',
+      `outputs that are quantised values, or ArgMax of them along the last axis; ${q8Forms}`,
+    )
   }
 
   #push(id: ValueId, boundary: Q8Boundary, layer: Q8Layer, shape: readonly number[] = boundary.shape): void {
@@ -341,68 +341,40 @@ class Q8Importer {
     const boundary = this.#boundary(x.boundary)
     if (sameShape(boundary.shape, x.shape)) return x.boundary
     const requantization = { multipliers: Int32Array.of(2), biases: BigInt64Array.of(0n), shift: 1 }
-    this.#push(`${where(node)}/reshaped/${this.#layers.length}`, { ...boundary, shape: x.shape }, { kind: 'rescale', input: x.boundary, requantization })
+    this.#push(
+      `${nodeLabel(node)}/reshaped/${this.#layers.length}`,
+      { ...boundary, shape: x.shape },
+      { kind: 'rescale', input: x.boundary, requantization },
+    )
     return this.#boundaries.length - 1
   }
 
   /** The activation behind DequantizeLinear, seen through reshapes. */
   #dequantized(id: ValueId): Activation | undefined {
-    const producer = this.#producers.get(id)
+    const producer = this.#view.producer(id)
     if (producer?.operation.operator === 'Reshape') {
       const inner = this.#dequantized(producer.inputs[0] ?? '')
-      return inner === undefined ? undefined : { boundary: inner.boundary, shape: this.#typeOf(id).shape }
+      return inner === undefined ? undefined : { boundary: inner.boundary, shape: this.#view.typeOf(id).shape }
     }
     if (producer?.operation.operator !== 'DequantizeLinear') return undefined
     const activation = this.#activations.get(producer.inputs[0] ?? '')
     if (activation === undefined) return undefined
     const { scale, zeroPoint } = this.#boundary(activation.boundary)
-    const declared = this.#quantization(producer, 1, 2)
-    if (declared.scale !== scale || signedZero(declared) !== zeroPoint) throw this.#unsupported(producer, 'its scale differs from where the value was quantised')
+    const declared = this.#view.quantization(producer, 1, 2)
+    if (declared.scale !== scale || declared.zeroPoint !== zeroPoint)
+      throw unsupported(producer, 'its scale differs from where the value was quantised')
     return activation
   }
 
   #requireDequantized(id: ValueId, node: GraphNode): Activation {
     const activation = this.#dequantized(id)
-    if (activation === undefined) throw this.#unsupported(node, `its input ${id} is not a dequantised activation`)
+    if (activation === undefined) throw unsupported(node, `its input ${id} is not a dequantised activation`)
     return activation
-  }
-
-  #isConstant(id: ValueId): boolean {
-    const producer = this.#producers.get(id)
-    return this.#graph.constants.has(id) || (producer?.operation.operator === 'DequantizeLinear' && this.#graph.constants.has(producer.inputs[0] ?? ''))
-  }
-
-  #weights(id: ValueId, channelAxis: number, node: GraphNode): QuantizedWeights {
-    const producer = this.#producers.get(id)
-    const { operation } = producer ?? {}
-    if (producer === undefined || operation?.operator !== 'DequantizeLinear') throw this.#unsupported(node, 'its weights are not quantised')
-    const [values = '', scale = '', zero = ''] = producer.inputs
-    const weights = this.#storedWeights(values, scale, zero, node)
-    if (weights.scales.length > 1 && operation.axis !== channelAxis) throw this.#unsupported(node, 'its weight scales are not per output channel')
-    return weights
-  }
-
-  #storedWeights(id: ValueId, scale: ValueId, zero: ValueId, node: GraphNode): QuantizedWeights {
-    const [values, scales, zeros] = [id, scale, zero].map((name) => this.#graph.constants.get(name))
-    if (values === undefined || scales === undefined || zeros === undefined) throw this.#unsupported(node, 'its weights are not constant')
-    const offset = values.elementType === 'uint8' ? 128 : 0
-    if (values.elementType !== 'int8' && values.elementType !== 'uint8') throw this.#unsupported(node, `its weights are ${values.elementType}`)
-    if (toNumbers(zeros.data).some((z) => z !== offset)) throw this.#unsupported(node, 'its weights are asymmetric')
-    return { values: Int8Array.from(toNumbers(values.data), (value) => value - offset), scales: toNumbers(scales.data), shape: values.shape }
-  }
-
-  #quantization(node: GraphNode, scaleIndex: number, zeroIndex: number): Quantization {
-    const scale = this.#graph.constants.get(node.inputs[scaleIndex] ?? '')
-    const zero = this.#graph.constants.get(node.inputs[zeroIndex] ?? '')
-    if (scale === undefined || zero === undefined) throw this.#unsupported(node, 'its scale or zero point is not constant')
-    if (scale.data.length !== 1 || zero.data.length !== 1) throw this.#unsupported(node, 'its activations are quantised per channel')
-    if (zero.elementType !== 'int8' && zero.elementType !== 'uint8') throw this.#unsupported(node, `its activations are ${zero.elementType}`)
-    return { scale: getNumber(scale.data, 0), zeroPoint: getNumber(zero.data, 0), unsigned: zero.elementType === 'uint8' }
   }
 
   #activationOf(id: ValueId, node: GraphNode): Activation {
     const activation = this.#activations.get(id)
-    if (activation === undefined) throw this.#unsupported(node, `its input ${id} is not a quantised activation`)
+    if (activation === undefined) throw unsupported(node, `its input ${id} is not a quantised activation`)
     return activation
   }
 
@@ -411,29 +383,10 @@ class Q8Importer {
     if (boundary === undefined) throw new InvalidGraphError('the quantised graph', `boundary ${index} does not exist`)
     return boundary
   }
-
-  #typeOf(id: ValueId) {
-    const type = this.#graph.types.get(id)
-    if (type === undefined) throw new InvalidGraphError('the quantised graph', `value ${id} has no type`)
-    return type
-  }
-
-  #unsupported(node: GraphNode, reason: string): Q8UnsupportedError {
-    return new Q8UnsupportedError(where(node), reason, q8Forms)
-  }
-}
-
-function where(node: GraphNode): string {
-  const operator: OperatorName = node.operation.operator
-  return `node ${node.name} (${operator})`
-}
-
-function signedZero({ zeroPoint, unsigned }: Quantization): number {
-  return unsigned ? zeroPoint - 128 : zeroPoint
 }
 
 function boundaryOf(shape: readonly number[], quantization: Quantization): Q8Boundary {
-  return { shape, scale: quantization.scale, zeroPoint: signedZero(quantization), lo: -128, hi: 127 }
+  return { shape, scale: quantization.scale, zeroPoint: quantization.zeroPoint, lo: -128, hi: 127 }
 }
 
 function transposeBytes(values: Int8Array, rows: number, columns: number): Int8Array {

@@ -2,7 +2,7 @@ import { Q8UnsupportedError } from '../errors.ts'
 import type { Graph, GraphNode, Operation, ValueId } from '../graph.ts'
 import { elementCount, float32, getNumber, type Tensor, type TensorType, tensor } from '../tensor.ts'
 import { quantizationOf, type ValueRange } from './calibrate.ts'
-import { q8Forms } from './import-q8.ts'
+import { q8Forms } from './quantized-graph.ts'
 import { quantizeBias } from './scales.ts'
 
 /** The largest bias at the accumulator scale; beyond it the weight scale grows (docs/spec/q8.md, section 4). */
@@ -54,10 +54,14 @@ class Quantizer {
         const next = this.#onlyUser(node)
         const bias = next?.operation.operator === 'Add' ? next.inputs.find((id) => id !== node.outputs[0]) : undefined
         const constant = bias === undefined ? undefined : this.#graph.constants.get(bias)
-        const folds = next !== undefined && constant !== undefined && constant.data.length === this.#typeOf(node.outputs[0] ?? '').shape.at(-1)
+        const folds =
+          next !== undefined && constant !== undefined && constant.data.length === this.#typeOf(node.outputs[0] ?? '').shape.at(-1)
         if (folds) this.#done.add(next)
         const gemm = { ...operation, operator: 'MatMul' as const }
-        return this.#layer(folds ? { ...node, outputs: next.outputs } : node, this.#weighted(node, gemm, node.inputs[1] ?? '', folds ? bias : undefined))
+        return this.#layer(
+          folds ? { ...node, outputs: next.outputs } : node,
+          this.#weighted(node, gemm, node.inputs[1] ?? '', folds ? bias : undefined),
+        )
       }
       case 'Add':
       case 'Mul':
@@ -89,7 +93,10 @@ class Quantizer {
       case 'ArgMax':
         return this.#emit(operation, node, [this.#standIn(node.inputs[0] ?? '', node).id], node.outputs[0] ?? '')
       default: {
-        const hint = operation.operator === 'Softmax' ? 'the operator (end the network at the logits: Softmax does not change the largest)' : 'the operator'
+        const hint =
+          operation.operator === 'Softmax'
+            ? 'the operator (end the network at the logits: Softmax does not change the largest)'
+            : 'the operator'
         throw new Q8UnsupportedError(`node ${node.name} (${operation.operator})`, hint, q8Forms)
       }
     }
@@ -118,8 +125,14 @@ class Quantizer {
     const [stored, scaleId, zeroId] = [`${original}/int8`, `${original}/scale`, `${original}/zero_point`]
     this.#constant(scaleId, float32([], [scale]))
     this.#constant(zeroId, tensor('int8', [], [zeroPoint]))
-    this.#push({ operator: 'QuantizeLinear', axis: 0 }, `${original}/quantize`, [float, scaleId, zeroId], stored, { elementType: 'int8', shape })
-    this.#push({ operator: 'DequantizeLinear', axis: 0 }, `${original}/dequantize`, [stored, scaleId, zeroId], name, { elementType: 'float32', shape })
+    this.#push({ operator: 'QuantizeLinear', axis: 0 }, `${original}/quantize`, [float, scaleId, zeroId], stored, {
+      elementType: 'int8',
+      shape,
+    })
+    this.#push({ operator: 'DequantizeLinear', axis: 0 }, `${original}/dequantize`, [stored, scaleId, zeroId], name, {
+      elementType: 'float32',
+      shape,
+    })
     this.#standIns.set(original, { id: name, scale, zeroPoint })
   }
 
@@ -131,7 +144,8 @@ class Quantizer {
     if (weights === undefined || (biasId !== undefined && bias === undefined))
       throw new Q8UnsupportedError(`node ${node.name} (${operation.operator})`, 'its weights are not constant', q8Forms)
     const [alpha, beta] = operation.operator === 'Gemm' ? [operation.alpha, operation.beta] : [1, 1]
-    if (operation.operator === 'Gemm' && operation.transA) throw new Q8UnsupportedError(`node ${node.name} (Gemm)`, 'transA is set', q8Forms)
+    if (operation.operator === 'Gemm' && operation.transA)
+      throw new Q8UnsupportedError(`node ${node.name} (Gemm)`, 'transA is set', q8Forms)
     const axis = operation.operator === 'Conv' || (operation.operator === 'Gemm' && operation.transB) ? 0 : 1
     const input = this.#standIn(node.inputs[0] ?? '', node)
     const scales = this.#quantizeWeights(name, weights, axis, { alpha, bias, beta, inputScale: input.scale })
@@ -144,7 +158,13 @@ class Quantizer {
     return (output) => {
       if (operation.operator !== 'MatMul' || bias === undefined) return this.#emit(plain, node, inputs, output)
       this.#push(plain, node.name, inputs.slice(0, 2), `${output}/product`, this.#typeOf(node.outputs[0] ?? ''))
-      this.#push({ operator: 'Add' }, `${node.name}/add`, [`${output}/product`, inputs[2] ?? ''], output, this.#typeOf(node.outputs[0] ?? ''))
+      this.#push(
+        { operator: 'Add' },
+        `${node.name}/add`,
+        [`${output}/product`, inputs[2] ?? ''],
+        output,
+        this.#typeOf(node.outputs[0] ?? ''),
+      )
     }
   }
 
@@ -171,16 +191,24 @@ class Quantizer {
     this.#constant(`${name}/int8`, tensor('int8', weights.shape, quantized))
     this.#constant(`${name}/scale`, float32([channels], scales))
     this.#constant(`${name}/zero_point`, tensor('int8', [channels], new Array<number>(channels).fill(0)))
-    this.#push({ operator: 'DequantizeLinear', axis }, `${name}/dequantize`, [`${name}/int8`, `${name}/scale`, `${name}/zero_point`], `${name}/dequantized`, {
-      elementType: 'float32',
-      shape: weights.shape,
-    })
+    this.#push(
+      { operator: 'DequantizeLinear', axis },
+      `${name}/dequantize`,
+      [`${name}/int8`, `${name}/scale`, `${name}/zero_point`],
+      `${name}/dequantized`,
+      {
+        elementType: 'float32',
+        shape: weights.shape,
+      },
+    )
     return scales
   }
 
   #quantizeBiases(name: string, bias: Tensor, scales: Float32Array, beta: number, inputScale: number): void {
     const channels = scales.length
-    const values = Array.from(scales, (scale, c) => quantizeBias(getNumber(bias.data, bias.data.length === 1 ? 0 : c) * beta, inputScale * scale))
+    const values = Array.from(scales, (scale, c) =>
+      quantizeBias(getNumber(bias.data, bias.data.length === 1 ? 0 : c) * beta, inputScale * scale),
+    )
     this.#constant(`${name}/bias_int32`, tensor('int32', [channels], values))
     this.#constant(
       `${name}/bias_scale`,
@@ -215,7 +243,8 @@ class Quantizer {
 
   #standIn(id: ValueId, node: GraphNode): Dequantized {
     const standIn = this.#standIns.get(id)
-    if (standIn === undefined) throw new Q8UnsupportedError(`node ${node.name} (${node.operation.operator})`, `its input ${id} is not an activation`, q8Forms)
+    if (standIn === undefined)
+      throw new Q8UnsupportedError(`node ${node.name} (${node.operation.operator})`, `its input ${id} is not an activation`, q8Forms)
     return standIn
   }
 

@@ -71,7 +71,10 @@ export function compareQ8(graph: Graph, q8: Q8Model, calibration: Calibration): 
   const totals = { agree: 0, maxAbsError: 0, sum: 0, values: 0, floatRight: 0, q8Right: 0 }
   for (const [index, sample] of samples.entries()) {
     const expected = Object.values(runGraph(graph, sample))[0]
-    const run = runQ8(q8, graph.inputs.map((id, input) => quantizeSample(q8, input, sample[id])))
+    const run = runQ8(
+      q8,
+      graph.inputs.map((id, input) => quantizeSample(q8, input, sample[id])),
+    )
     if (expected === undefined) continue
     for (const [boundary, activation] of run.activations.entries()) countSaturated(q8, boundary, activation, saturated[boundary])
     const answer = run.answers[0]
@@ -97,7 +100,9 @@ export function compareQ8(graph: Graph, q8: Q8Model, calibration: Calibration): 
     agreement: totals.agree / samples.length,
     maxAbsError: totals.maxAbsError,
     meanAbsError: totals.values === 0 ? 0 : totals.sum / totals.values,
-    ...(calibration.labels === undefined ? {} : { floatAccuracy: totals.floatRight / samples.length, q8Accuracy: totals.q8Right / samples.length }),
+    ...(calibration.labels === undefined
+      ? {}
+      : { floatAccuracy: totals.floatRight / samples.length, q8Accuracy: totals.q8Right / samples.length }),
     boundaries: q8.boundaries.map(({ scale, zeroPoint }, index) => {
       const { count = 0, total = 1 } = saturated[index] ?? {}
       return { name: boundaryName(index), scale, zeroPoint, saturated: total === 0 ? 0 : count / total }

@@ -61,8 +61,10 @@ export function runQ8(model: Q8Model, inputs: readonly Int8Array[]): Q8Run {
 function acceptInput(model: Q8Model, index: number, input: Int8Array | undefined): Int8Array {
   const boundary = model.boundaries[index]
   if (input === undefined || boundary === undefined) throw new ModelInputError(boundaryName(index), 'is missing')
-  if (input.length !== elementCount(boundary.shape)) throw new ModelInputError(boundaryName(index), `must have ${elementCount(boundary.shape)} values`)
-  if (input.some((value) => value < boundary.lo || value > boundary.hi)) throw new ModelInputError(boundaryName(index), `must be within ${boundary.lo}..${boundary.hi}`)
+  if (input.length !== elementCount(boundary.shape))
+    throw new ModelInputError(boundaryName(index), `must have ${elementCount(boundary.shape)} values`)
+  if (input.some((value) => value < boundary.lo || value > boundary.hi))
+    throw new ModelInputError(boundaryName(index), `must be within ${boundary.lo}..${boundary.hi}`)
   return input
 }
 

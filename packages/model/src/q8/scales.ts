@@ -8,7 +8,8 @@ const maxShift = 40
 /** M_c and s for real ratios r_c: the largest s in 1..40 for which every rounded M_c stays below 2^15. */
 export function multipliersFor(ratios: readonly number[], where: string): { readonly multipliers: Int32Array; readonly shift: number } {
   const largest = Math.max(...ratios)
-  if (!ratios.every((ratio) => Number.isFinite(ratio) && ratio >= 0)) throw new Q8UnsupportedError(where, 'a scale is not finite', 'finite positive scales')
+  if (!ratios.every((ratio) => Number.isFinite(ratio) && ratio >= 0))
+    throw new Q8UnsupportedError(where, 'a scale is not finite', 'finite positive scales')
   for (let shift = maxShift; shift >= 1; shift--) {
     if (Math.floor(largest * 2 ** shift + 0.5) >= multiplierLimit) continue
     return { multipliers: Int32Array.from(ratios, (ratio) => Math.floor(ratio * 2 ** shift + 0.5)), shift }

@@ -118,7 +118,10 @@ function softsign(node: NodeReader): void {
 
 function thresholdedRelu(node: NodeReader): void {
   const [x, type] = floatInput(node)
-  const above = node.emitInner({ operator: 'Greater' }, [x, node.scalar('float32', node.float('alpha', 1))], { ...type, elementType: 'bool' })
+  const above = node.emitInner({ operator: 'Greater' }, [x, node.scalar('float32', node.float('alpha', 1))], {
+    ...type,
+    elementType: 'bool',
+  })
   node.emit({ operator: 'Where' }, [above, x, node.scalar('float32', 0)], type)
 }
 

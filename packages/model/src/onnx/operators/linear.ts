@@ -42,7 +42,8 @@ function conv(node: NodeReader): void {
   const inputs: ValueId[] = bias === undefined ? [x, w] : [x, w, bias]
   node.expectTypes(inputs, ['float32'])
   const { window, group, filters, shape } = convolution(node, node.shapeOf(x), node.shapeOf(w))
-  if (bias !== undefined && (node.shapeOf(bias).length !== 1 || node.shapeOf(bias)[0] !== filters)) throw node.invalid('the bias is not one per filter')
+  if (bias !== undefined && (node.shapeOf(bias).length !== 1 || node.shapeOf(bias)[0] !== filters))
+    throw node.invalid('the bias is not one per filter')
   node.emit({ operator: 'Conv', window, group }, inputs, { elementType: 'float32', shape })
 }
 

@@ -5,7 +5,8 @@ import { broadcastShapes } from '../shapes.ts'
 
 function emitReshape(node: NodeReader, x: ValueId, shape: readonly number[]): void {
   const type = node.typeOf(x)
-  if (elementCount(shape) !== elementCount(type.shape)) throw node.invalid(`[${type.shape.join(', ')}] does not reshape to [${shape.join(', ')}]`)
+  if (elementCount(shape) !== elementCount(type.shape))
+    throw node.invalid(`[${type.shape.join(', ')}] does not reshape to [${shape.join(', ')}]`)
   node.emit({ operator: 'Reshape' }, [x], { elementType: type.elementType, shape })
 }
 
@@ -78,7 +79,8 @@ function concat(node: NodeReader): void {
   for (const id of ids) {
     const type = node.typeOf(id)
     const fits = type.elementType === first.elementType && type.shape.length === first.shape.length
-    if (!fits || type.shape.some((length, other) => other !== axis && length !== first.shape[other])) throw node.invalid('its inputs do not fit together')
+    if (!fits || type.shape.some((length, other) => other !== axis && length !== first.shape[other]))
+      throw node.invalid('its inputs do not fit together')
     size += type.shape[axis] ?? 0
   }
   node.emit({ operator: 'Concat', axis }, ids, { ...first, shape: first.shape.with(axis, size) })
@@ -149,7 +151,8 @@ function tile(node: NodeReader): void {
   const x = node.input(0)
   const { elementType, shape } = node.typeOf(x)
   const repeats = toNumbers(node.constant(1, 'repeats').data)
-  if (repeats.length !== shape.length || repeats.some((count) => count < 0)) throw node.invalid(`repeats [${repeats.join(', ')}] do not fit`)
+  if (repeats.length !== shape.length || repeats.some((count) => count < 0))
+    throw node.invalid(`repeats [${repeats.join(', ')}] do not fit`)
   node.emit({ operator: 'Tile', repeats }, [x], { elementType, shape: shape.map((size, axis) => size * (repeats[axis] ?? 1)) })
 }
 
@@ -159,7 +162,8 @@ function pad(node: NodeReader): void {
   const given = toNumbers(node.constant(1, 'pads').data)
   const axes = (node.integersAt(3, 'axes') ?? shape.map((_, axis) => axis)).map((axis) => node.axis(axis, shape.length))
   const mode = node.text('mode', 'constant')
-  if (mode !== 'constant' && mode !== 'reflect' && mode !== 'edge' && mode !== 'wrap') throw node.unsupported(`its mode is ${mode}`, 'constant, reflect, edge, wrap')
+  if (mode !== 'constant' && mode !== 'reflect' && mode !== 'edge' && mode !== 'wrap')
+    throw node.unsupported(`its mode is ${mode}`, 'constant, reflect, edge, wrap')
   if (given.length !== 2 * axes.length) throw node.invalid(`${given.length} pads do not fit ${axes.length} axes`)
   const value = node.optional(2) === undefined ? 0 : Number(node.constant(2, 'constant value').data[0] ?? 0)
   const pads = new Array<number>(2 * shape.length).fill(0)
@@ -200,7 +204,8 @@ const maxGenerated = 1 << 22
 function constantOfShape(node: NodeReader): void {
   const shape = toNumbers(node.constant(0, 'shape').data)
   const count = elementCount(shape)
-  if (shape.some((size) => size < 0) || count > maxGenerated) throw node.unsupported(`its shape is [${shape.join(', ')}]`, `up to ${maxGenerated} elements`)
+  if (shape.some((size) => size < 0) || count > maxGenerated)
+    throw node.unsupported(`its shape is [${shape.join(', ')}]`, `up to ${maxGenerated} elements`)
   const value = node.attribute('value')?.tensor
   const elementType = value?.elementType ?? 'float32'
   const data = allocate(elementType, count)

@@ -22,7 +22,8 @@ function rowNormalization(node: NodeReader, operator: 'LayerNormalization' | 'RM
   const axis = node.axis(node.integer('axis', -1), type.shape.length)
   const row = type.shape.slice(axis)
   for (const id of inputs.slice(1))
-    if (broadcastShapes(node, row, node.shapeOf(id)).some((size, index) => size !== row[index])) throw node.invalid('scale or bias do not fit the row')
+    if (broadcastShapes(node, row, node.shapeOf(id)).some((size, index) => size !== row[index]))
+      throw node.invalid('scale or bias do not fit the row')
   node.emit({ operator, axis, epsilon: node.float('epsilon', 1e-5) }, inputs, type)
 }
 
@@ -42,12 +43,19 @@ function reduceReader(operator: ReduceOperator): OperatorReader {
     const { elementType, shape } = node.typeOf(x)
     const given = node.integersAt(1, 'axes')
     if ((given === undefined || given.length === 0) && node.integer('noop_with_empty_axes', 0) !== 0) {
-      if (operator !== 'ReduceSum' && operator !== 'ReduceMean' && operator !== 'ReduceMax' && operator !== 'ReduceMin' && operator !== 'ReduceProd')
+      if (
+        operator !== 'ReduceSum' &&
+        operator !== 'ReduceMean' &&
+        operator !== 'ReduceMax' &&
+        operator !== 'ReduceMin' &&
+        operator !== 'ReduceProd'
+      )
         throw node.unsupported('it has no axes and noop_with_empty_axes', 'axes')
       node.emitAlias(0, x)
       return
     }
-    const chosen = given === undefined || given.length === 0 ? shape.map((_, axis) => axis) : given.map((axis) => node.axis(axis, shape.length))
+    const chosen =
+      given === undefined || given.length === 0 ? shape.map((_, axis) => axis) : given.map((axis) => node.axis(axis, shape.length))
     const axes = [...new Set(chosen)].sort((a, b) => a - b)
     const keepDims = node.integer('keepdims', 1) !== 0
     if (axes.length === 0) {
@@ -55,7 +63,8 @@ function reduceReader(operator: ReduceOperator): OperatorReader {
       return
     }
     const empty = axes.some((axis) => shape[axis] === 0)
-    if (empty && (elementType !== 'float32' || operator === 'ReduceMean')) throw node.unsupported('it reduces an empty axis', 'axes with elements')
+    if (empty && (elementType !== 'float32' || operator === 'ReduceMean'))
+      throw node.unsupported('it reduces an empty axis', 'axes with elements')
     const result = keepDims ? shape.map((size, axis) => (axes.includes(axis) ? 1 : size)) : shape.filter((_, axis) => !axes.includes(axis))
     node.emit({ operator, axes, keepDims }, [x], { elementType, shape: result })
   }

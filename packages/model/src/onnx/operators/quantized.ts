@@ -33,17 +33,24 @@ function quantizeLinear(node: NodeReader): void {
   node.expectTypes([x], ['float32'])
   const given = node.optional(2)
   const wanted = node.integer('output_dtype', 0)
-  const elementType = given !== undefined ? node.typeOf(given).elementType : wanted === 0 ? 'uint8' : elementTypeFromOnnx(wanted, `Node ${node.node.name}`)
+  const elementType =
+    given !== undefined ? node.typeOf(given).elementType : wanted === 0 ? 'uint8' : elementTypeFromOnnx(wanted, `Node ${node.node.name}`)
   const zero = zeroPoint(node, 2, scale, elementType)
   node.expectTypes([zero], quantized)
-  node.emit({ operator: 'QuantizeLinear', axis: scaleAxis(node, x, scale, zero) }, [x, scale, zero], { elementType, shape: node.shapeOf(x) })
+  node.emit({ operator: 'QuantizeLinear', axis: scaleAxis(node, x, scale, zero) }, [x, scale, zero], {
+    elementType,
+    shape: node.shapeOf(x),
+  })
 }
 
 function dequantizeLinear(node: NodeReader): void {
   const [x, scale] = [node.input(0), node.input(1)]
   node.expectTypes([x], [...quantized, 'int32'])
   const zero = zeroPoint(node, 2, scale, node.typeOf(x).elementType)
-  node.emit({ operator: 'DequantizeLinear', axis: scaleAxis(node, x, scale, zero) }, [x, scale, zero], { elementType: 'float32', shape: node.shapeOf(x) })
+  node.emit({ operator: 'DequantizeLinear', axis: scaleAxis(node, x, scale, zero) }, [x, scale, zero], {
+    elementType: 'float32',
+    shape: node.shapeOf(x),
+  })
 }
 
 function dynamicQuantizeLinear(node: NodeReader): void {
