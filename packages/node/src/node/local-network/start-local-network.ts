@@ -23,7 +23,7 @@ import { cardHash, type ModelId, modelRoot, parseBytes32, type SignatureBackend,
 import { loadFastSignatures } from '../fast-signatures.ts'
 import { openKeyFile } from '../key-file.ts'
 import type { ListenConfig, ModelConfig, RoleEvent } from '../roles/role-config.ts'
-import { type RunningRole, spawnRole } from '../roles/spawn-role.ts'
+import { type PreparedRole, prepareRole, type RunningRole, spawnRole } from '../roles/spawn-role.ts'
 import type { ZooModel } from './zoo.ts'
 
 export type LocalNetworkOptions = {
@@ -79,6 +79,11 @@ export async function startLocalNetwork(options: LocalNetworkOptions): Promise<L
       ...(signal === undefined ? {} : { signal }),
       onEvent: (event: RoleEvent) => options.onEvent?.(source, event),
     })
+    // Processes load their code while the chain starts.
+    const prepared = {
+      dispatcher: keep(prepareRole('dispatcher')),
+      workers: Array.from({ length: options.workers ?? 2 }, () => keep(prepareRole('worker'))),
+    }
     const [chain, relay, signatures] = await Promise.all([
       startEmbeddedChain({ dataDir, ...(signal === undefined ? {} : { signal }) }).then(keep),
       spawnRole(
@@ -95,25 +100,12 @@ export async function startLocalNetwork(options: LocalNetworkOptions): Promise<L
       return { name, dataDir: join(dataDir, name), signer: openKeyFile(join(dataDir, name, 'identity.key'), signatures) }
     })
     const models = await publishAll(owner, options.models)
-    // One allowance for all stakes: side by side they would overwrite each other's.
-    await ensureAllowance(owner, deployment.contracts.workerRegistry, unlimited)
-    await Promise.all(
-      identities.map((identity, index) =>
-        enrol(
-          owner,
-          identity.signer,
-          models.map(({ id }) => id),
-          { endpoint: relayUrl, region: 'local', capacity: options.maxJobs ?? 4 },
-          index,
-        ),
-      ),
-    )
     const roleBase = { chainUrl: chain.url, deployment, relayUrl }
-    const startWorker = (index: number): Promise<RunningRole> => {
+    const startWorker = (index: number, process: PreparedRole = prepareRole('worker')): Promise<RunningRole> => {
       const identity = identities[index]
       if (identity === undefined) throw new RangeError(`there is no worker ${index}`)
       const { name, dataDir: workerDir } = identity
-      return spawnRole(
+      return process.start(
         {
           role: 'worker',
           ...roleBase,
@@ -126,12 +118,18 @@ export async function startLocalNetwork(options: LocalNetworkOptions): Promise<L
         tell(name),
       )
     }
-    const [dispatcher, ...workers] = await Promise.all([
-      spawnRole(
+    const [, dispatcher, ...workers] = await Promise.all([
+      enrolAll(
+        owner,
+        identities.map(({ signer }) => signer),
+        models,
+        { endpoint: relayUrl, region: 'local', capacity: options.maxJobs ?? 4 },
+      ),
+      prepared.dispatcher.start(
         { role: 'dispatcher', ...roleBase, dataDir, listen, models: models.map(({ id, card }) => ({ id, card })) },
         tell('dispatcher'),
-      ).then(keep),
-      ...identities.map((_, index) => startWorker(index).then(keep)),
+      ),
+      ...identities.map((_, index) => startWorker(index, prepared.workers[index])),
     ])
     if (dispatcher === undefined) throw new Error('unreachable: the dispatcher is the first of the list')
     const running = { relay, workers: [...workers] }
@@ -203,12 +201,26 @@ async function publishAll(owner: TransactionSender, zoo: readonly ZooModel[]): P
   )
 }
 
+type Profile = { readonly endpoint: string; readonly region: string; readonly capacity: number }
+
+async function enrolAll(
+  owner: TransactionSender,
+  identities: readonly Signer[],
+  models: readonly ModelConfig[],
+  profile: Profile,
+): Promise<void> {
+  // One allowance for all stakes: side by side they would overwrite each other's.
+  await ensureAllowance(owner, owner.connection.deployment.contracts.workerRegistry, unlimited)
+  const ids = models.map(({ id }) => id)
+  await Promise.all(identities.map((identity, index) => enrol(owner, identity, ids, profile, index)))
+}
+
 /** Registers a worker and stakes for each model, as far as that is not done yet. */
 async function enrol(
   owner: TransactionSender,
   identity: Signer,
   models: readonly ModelId[],
-  profile: { readonly endpoint: string; readonly region: string; readonly capacity: number },
+  profile: Profile,
   index: number,
 ): Promise<void> {
   const { connection } = owner

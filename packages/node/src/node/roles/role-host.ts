@@ -9,7 +9,12 @@ export type Role = { readonly command: (command: RoleCommand) => Promise<void>; 
 
 const stopMs = 5_000
 
-export async function hostRole(start: (config: RoleConfig, say: (event: RoleEvent) => void) => Promise<Role>): Promise<void> {
+type ConfigOf<Name extends RoleConfig['role']> = Extract<RoleConfig, { readonly role: Name }>
+
+export async function hostRole<Name extends RoleConfig['role']>(
+  name: Name,
+  start: (config: ConfigOf<Name>, say: (event: RoleEvent) => void) => Promise<Role>,
+): Promise<void> {
   // The parent decides when to stop; a Ctrl-C in the terminal reaches the whole group and must not cut jobs off.
   for (const signal of ['SIGINT', 'SIGHUP'] as const) process.on(signal, () => {})
   process.stdout.on('error', () => process.exit(1))
@@ -25,7 +30,7 @@ export async function hostRole(start: (config: RoleConfig, say: (event: RoleEven
       return
     }
     first = false
-    start(JSON.parse(line) as RoleConfig, say).then(
+    start(readConfig(name, line), say).then(
       (started) => {
         role = started
       },
@@ -41,6 +46,13 @@ export async function hostRole(start: (config: RoleConfig, say: (event: RoleEven
   setTimeout(() => process.exit(process.exitCode ?? 0), stopMs).unref()
   await role?.stop()
   process.exit(process.exitCode ?? 0)
+}
+
+// The parent is this very program; what is checked is that it meant this role.
+function readConfig<Name extends RoleConfig['role']>(name: Name, line: string): ConfigOf<Name> {
+  const config = JSON.parse(line) as RoleConfig
+  if (config.role !== name) throw new TypeError(`the configuration is for a ${config.role}, this process is a ${name}`)
+  return config as ConfigOf<Name>
 }
 
 export function say(event: RoleEvent): void {

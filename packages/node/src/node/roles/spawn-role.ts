@@ -1,5 +1,5 @@
 // The parent's side: starts a role process, waits until it is ready, and ends it by closing its input.
-import { type ChildProcess, spawn } from 'node:child_process'
+import { type ChildProcess, type ChildProcessWithoutNullStreams, spawn } from 'node:child_process'
 import { createInterface } from 'node:readline'
 import { fileURLToPath } from 'node:url'
 import type { Address } from '@tacit/protocol'
@@ -20,29 +20,55 @@ export type RunningRole = AsyncDisposable & {
 
 export type SpawnRoleOptions = {
   readonly onEvent?: (event: RoleEvent) => void
-  readonly env?: Readonly<Record<string, string>>
   readonly signal?: AbortSignal
 }
 
 const killAfterMs = 7_000
 
+/** A role process that has started and loads its code while nobody knows yet what to tell it. */
+export type PreparedRole = {
+  /** @throws RoleFailedError when it ends before it is ready. */
+  readonly start: (config: RoleConfig, options?: SpawnRoleOptions) => Promise<RunningRole>
+  readonly stop: () => Promise<void>
+}
+
 /** @throws RoleFailedError when it ends before it is ready. */
-export async function spawnRole(config: RoleConfig, options: SpawnRoleOptions = {}): Promise<RunningRole> {
+export function spawnRole(config: RoleConfig, options: SpawnRoleOptions = {}): Promise<RunningRole> {
+  return prepareRole(config.role).start(config, options)
+}
+
+/** Starts the process of a role ahead of its configuration. */
+export function prepareRole(role: RoleConfig['role']): PreparedRole {
   const entry = fileURLToPath(new URL(`./main.${import.meta.url.endsWith('.ts') ? 'ts' : 'js'}`, import.meta.url))
-  const child = spawn(process.execPath, [...process.execArgv, entry], {
-    stdio: ['pipe', 'pipe', 'pipe'],
-    env: { ...process.env, ...options.env },
+  const child = spawnPiped([...process.execArgv, entry, role])
+  const exited = new Promise<number | null>((resolve) => {
+    child.once('exit', (code) => resolve(code))
+    child.once('error', () => resolve(null))
   })
-  const exited = new Promise<number | null>((resolve) => child.once('exit', (code) => resolve(code)))
   const errors = collectTail(child)
   child.stdin.on('error', () => {}) // a child that died is noticed by its exit
-  child.stdin.write(`${JSON.stringify(config)}\n`)
   const stop = async (): Promise<void> => {
     child.stdin.end()
     const timer = setTimeout(() => child.kill('SIGKILL'), killAfterMs)
     await exited
     clearTimeout(timer)
   }
+  return { start: (config, options = {}) => startPrepared({ child, exited, errors, stop }, config, options), stop }
+}
+
+type Prepared = {
+  readonly child: ChildProcessWithoutNullStreams
+  readonly exited: Promise<number | null>
+  readonly errors: () => string
+  readonly stop: () => Promise<void>
+}
+
+async function startPrepared(
+  { child, exited, errors, stop }: Prepared,
+  config: RoleConfig,
+  options: SpawnRoleOptions,
+): Promise<RunningRole> {
+  child.stdin.write(`${JSON.stringify(config)}\n`)
   try {
     const ready = await waitUntilReady(child, config, options, errors)
     return {
@@ -59,6 +85,10 @@ export async function spawnRole(config: RoleConfig, options: SpawnRoleOptions = 
     await stop()
     throw error
   }
+}
+
+function spawnPiped(args: readonly string[]): ChildProcessWithoutNullStreams {
+  return spawn(process.execPath, args, { stdio: ['pipe', 'pipe', 'pipe'] })
 }
 
 function waitUntilReady(
