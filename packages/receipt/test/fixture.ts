@@ -209,8 +209,6 @@ export type WorldOptions = {
   readonly ordered?: Partial<ReceiptCore['ordered']>
   readonly quote?: Partial<Quote>
   readonly signer?: Signer
-  /** Leaves out the evidence about the model, which is optional. */
-  readonly withoutModel?: boolean
   readonly state?: StateOptions
 }
 
@@ -282,7 +280,7 @@ export async function buildWorld(options: WorldOptions = {}): Promise<World> {
   const file = withEvidence(receipt, [
     acceptanceItem(core, {}, signer),
     { kind: 'registration/1', receiptId, body: registration },
-    ...(options.withoutModel === true ? [] : [{ kind: 'model/1', receiptId, body: await proveModel(state) }]),
+    { kind: 'model/1', receiptId, body: await proveModel(state) },
   ])
   return {
     state,

@@ -92,6 +92,7 @@ describe('evidence', () => {
     for (const [evidence, check] of [
       [[registration, model], 'acceptance'],
       [[acceptance, model], 'registration'],
+      [[acceptance, registration], 'model'],
       [[], 'acceptance'],
     ] as const) {
       const result = await verifyReceipt(withEvidence(world.file.receipt, evidence), { checkpoint: world.checkpoint })
@@ -237,14 +238,6 @@ describe('the weights of a receipt', () => {
       const world = await buildWorld({ state })
       assert.equal((await verifyReceipt(world.bytes, { checkpoint: world.checkpoint })).exitCode, 0)
     }
-  })
-
-  it('are the word of the worker when there is no evidence about them, and the line says so', async () => {
-    const world = await buildWorld()
-    const evidence = world.file.evidence.filter((item) => item.kind !== 'model/1')
-    const result = await verifyReceipt(withEvidence(world.file.receipt, evidence), { checkpoint: world.checkpoint })
-    assertStatus(result, 'model', 'SKIP')
-    assert.equal(result.exitCode, 0)
   })
 
   it('are not shown by foreign, mixed up or cut proofs', async () => {

@@ -1,12 +1,12 @@
 // Files that were never meant to be receipts: bounded time and memory, and a result instead of an exception.
 import assert from 'node:assert/strict'
 import { before, describe, it } from 'node:test'
-import { documentId, maxReceiptFileBytes, utf8 } from '@tacit/protocol'
+import { documentId, maxReceiptFileBytes, toHex, utf8 } from '@tacit/protocol'
 import { readBlockHeader, readProof, verifyReceipt } from '@tacit/receipt'
 import { RLP } from '@ethereumjs/rlp'
 import { keccak_256 } from '@noble/hashes/sha3.js'
 import fc from 'fast-check'
-import { acceptanceItem, buildHeader, buildWorld, proveRegistration, seeded, type World, withEvidence } from './fixture.ts'
+import { acceptanceItem, buildHeader, buildWorld, proveModel, proveRegistration, seeded, type World, withEvidence } from './fixture.ts'
 
 async function assertRefused(input: unknown): Promise<void> {
   const result = await verifyReceipt(input)
@@ -186,13 +186,16 @@ describe('trie nodes and headers made by an attacker', () => {
     assert.ok(Array.isArray(fields))
     fields[11] = Uint8Array.of(0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff)
     const header = RLP.encode(fields)
-    const body = { ...(await proveRegistration(world.state)), blockHeader: `0x${Buffer.from(header).toString('hex')}` }
+    const change = { blockHeader: toHex(header) }
     const hash = readBlockHeader(header)?.hash
     assert.ok(hash !== undefined)
-    const file = withEvidence(world.file.receipt, [
+    const receiptId = documentId(world.core)
+    const items = [
       acceptanceItem(world.core),
-      { kind: 'registration/1', receiptId: documentId(world.core), body },
-    ])
-    assert.equal((await verifyReceipt(file, { checkpoint: { ...world.checkpoint, blockHash: hash } })).exitCode, 0)
+      { kind: 'registration/1', receiptId, body: { ...(await proveRegistration(world.state)), ...change } },
+      { kind: 'model/1', receiptId, body: { ...(await proveModel(world.state)), ...change } },
+    ]
+    const result = await verifyReceipt(withEvidence(world.file.receipt, items), { checkpoint: { ...world.checkpoint, blockHash: hash } })
+    assert.equal(result.exitCode, 0)
   })
 })

@@ -6,7 +6,7 @@ import { buildWorld } from './fixture.ts'
 
 describe('a receipt file with one flipped bit', () => {
   it('is refused wherever the bit is', async () => {
-    const { bytes, checkpoint } = await buildWorld({ withoutModel: true })
+    const { bytes, checkpoint } = await buildWorld()
     const signedPart = new TextDecoder().decode(bytes).indexOf('"receipt":')
     for (let index = 0; index < bytes.length; index++) {
       for (const bit of index >= signedPart ? [0, 1, 2, 3, 4, 5, 6, 7] : [index % 8]) {

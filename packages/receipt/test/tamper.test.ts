@@ -9,12 +9,12 @@ import { leafPaths, mutateLeaf } from './mutate.ts'
 describe('a receipt file that was changed', () => {
   let world: World
   before(async () => {
-    world = await buildWorld({ withoutModel: true })
+    world = await buildWorld()
   })
 
-  // Every byte, one bit each, is in tamper.full.test.ts; here every twenty-third.
+  // Every byte, one bit each, is in tamper.full.test.ts; here every thirty-first.
   it('is refused whichever byte is flipped', async () => {
-    for (let index = 0; index < world.bytes.length; index += 23) {
+    for (let index = 0; index < world.bytes.length; index += 31) {
       const flipped = Uint8Array.from(world.bytes)
       flipped[index] = (flipped[index] ?? 0) ^ 1
       const { exitCode, level } = await verifyReceipt(flipped, { checkpoint: world.checkpoint })
@@ -70,18 +70,6 @@ describe('a receipt file that was changed', () => {
     for (const spelling of spellings) {
       assert.notEqual(spelling, text)
       assert.equal((await verifyReceipt(new TextEncoder().encode(spelling), { checkpoint: world.checkpoint })).exitCode, 1)
-    }
-  })
-
-  it('keeps no evidence about the model that was changed anywhere', async () => {
-    const { bytes, checkpoint } = await buildWorld()
-    const start = new TextDecoder().decode(bytes).indexOf('"type":"tacit-publication/1"') - 4500
-    assert.ok(start > 0)
-    for (let index = start; index < bytes.length; index += 29) {
-      const flipped = Uint8Array.from(bytes)
-      flipped[index] = (flipped[index] ?? 0) ^ 1
-      const result = await verifyReceipt(flipped, { checkpoint })
-      assert.notEqual(result.exitCode === 0 && result.lines.find((line) => line.check === 'model')?.status, 'PASS', `byte ${index}`)
     }
   })
 

@@ -10,21 +10,20 @@ import {
   unpackModelHead,
   unpackModelTerms,
 } from '@tacit/protocol'
-import { type CheckLine, fail, pass, skipUnneeded } from '../result.ts'
+import { type CheckLine, fail, pass, skip } from '../result.ts'
 import { readState } from '../state-proof.ts'
 
-/** Line `model`. Without evidence the weights are the worker's word, which is what `signed` means. `stakedWei`: as shown by the registration. */
+/** Line `model`. `stakedWei`: the worker's stake, as the registration shows it. */
 export async function checkModel(
   core: ReceiptCore,
   items: readonly Evidence[],
   options: { readonly checkpoint: Checkpoint | undefined; readonly stakedWei: bigint | undefined },
 ): Promise<CheckLine> {
-  if (items.length === 0)
-    return skipUnneeded('model', 'That these are the published weights is the word of the worker: there is no evidence.')
+  if (items.length === 0) return skip('model', 'That these are the published weights is the word of the worker: there is no evidence.')
   const lines = await Promise.all(items.map((item) => checkItem(core, item, options)))
   // Evidence about several blocks may travel together; what is wrong in itself is wrong whatever its block.
   const wrong = lines.find((line) => line.status === 'FAIL' && line.reason !== otherBlock)
-  return wrong ?? lines.find((line) => line.status === 'PASS') ?? lines[0] ?? skipUnneeded('model', 'There is no evidence.')
+  return wrong ?? lines.find((line) => line.status === 'PASS') ?? lines[0] ?? skip('model', 'There is no evidence.')
 }
 
 const otherBlock = 'The evidence about the model is about another block than your checkpoint.'
@@ -59,7 +58,7 @@ async function checkItem(
   if (root !== BigInt(core.modelRoot)) return fail('model', 'The worker names other weights than those that were published.')
   if (stakedWei !== undefined && stakedWei < minStakeWei)
     return fail('model', `The worker's stake is below the model's minimum, ${minStakeWei} wei.`)
-  if (checkpoint === undefined) return skipUnneeded('model', 'The proof is sound, but nothing you trust says that its block exists.')
+  if (checkpoint === undefined) return skip('model', 'The proof is sound, but nothing you trust says that its block exists.')
   if (state.header.hash !== checkpoint.blockHash) return fail('model', otherBlock)
   return pass('model', `The weights named are those that ${owner} published (${status} at that block); least stake ${minStakeWei} wei.`)
 }
