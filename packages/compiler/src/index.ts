@@ -1,1 +1,2 @@
-export {}
+export { type CompiledModel, type CompileOptions, compileModel, type ModelSource } from './compile-model.ts'
+export { CompilerError, OverMemoryError, ProfileError, SelfCheckError, UnsupportedNodeError } from './errors.ts'

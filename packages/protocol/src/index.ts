@@ -90,6 +90,18 @@ export {
   verificationSchema,
 } from './levels.ts'
 export {
+  type ModuleElementType,
+  type ModuleLayer,
+  type ModuleManifest,
+  type ModuleQuantization,
+  type ModuleTensor,
+  type ModuleWeights,
+  manifestHash,
+  moduleElementBytes,
+  moduleManifestSchema,
+  moduleTensorBytes,
+} from './manifest.ts'
+export {
   deriveModelRegistryLocation,
   deriveModelSlots,
   type ModelEvidence,
@@ -161,6 +173,16 @@ export {
   type Signer,
   withRecoverableV,
 } from './signature.ts'
+export {
+  openTrace,
+  type TraceEntry,
+  type TraceOpening,
+  traceLeaf,
+  traceOpeningSchema,
+  traceRoot,
+  traceSalt,
+  verifyTraceOpening,
+} from './trace.ts'
 export {
   documentDigest,
   documentId,
