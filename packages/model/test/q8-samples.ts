@@ -20,7 +20,11 @@ export function randomLayerSample(kind: Q8Layer['kind'], seed: number): Sample {
     const room = Math.min(31, 61 - accBits)
     const bits = next() < 0.2 ? room : Math.max(0, Math.min(room, shift - accBits + 8))
     const multipliers = Int32Array.from({ length: channels }, () => Math.min(Math.floor(next() * 2 ** bits), 2 ** 31 - 1))
-    return { shift, multipliers, biases: BigInt64Array.from(multipliers, (m) => BigInt(m) * BigInt(integer(-1000, 1000)) + BigInt(integer(-3, 3))) }
+    return {
+      shift,
+      multipliers,
+      biases: BigInt64Array.from(multipliers, (m) => BigInt(m) * BigInt(integer(-1000, 1000)) + BigInt(integer(-3, 3))),
+    }
   }
   const weights = (count: number) => Int8Array.from({ length: count }, () => edge(-128, 127))
   const one = (input: Q8Boundary, output: readonly number[], layer: Q8Layer): Sample => ({
@@ -86,7 +90,13 @@ export function randomLayerSample(kind: Q8Layer['kind'], seed: number): Sample {
       const shape = [integer(1, 4), integer(1, 8)]
       const [a, b] = [boundary(shape), boundary(shape)]
       const { shift, multipliers } = requantization(2, 9)
-      const layer: Q8Layer = { kind, inputs: [0, 1], multipliers: [multipliers[0] ?? 0, multipliers[1] ?? 0], bias: BigInt(integer(-9, 9)), shift }
+      const layer: Q8Layer = {
+        kind,
+        inputs: [0, 1],
+        multipliers: [multipliers[0] ?? 0, multipliers[1] ?? 0],
+        bias: BigInt(integer(-9, 9)),
+        shift,
+      }
       return {
         model: { inputCount: 2, boundaries: [a, b, boundary(shape)], layers: [layer], outputs: [{ boundary: 2, answer: 'values' }] },
         inputs: [activation(a), activation(b)],

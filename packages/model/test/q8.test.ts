@@ -10,8 +10,19 @@ import { slowRun } from './slow-q8.ts'
 const plain = { shape: [1, 1], scale: 1, zeroPoint: 0, lo: -128, hi: 127 }
 
 function denseModel(layer: Partial<Q8Dense>, input = plain, output = plain): Q8Model {
-  const base = { rows: 1, inputSize: 1, outputSize: 1, weights: Int8Array.of(1), requantization: { multipliers: Int32Array.of(1), biases: BigInt64Array.of(0n), shift: 1 } }
-  return { inputCount: 1, boundaries: [input, output], layers: [{ kind: 'dense', input: 0, ...base, ...layer }], outputs: [{ boundary: 1, answer: 'values' }] }
+  const base = {
+    rows: 1,
+    inputSize: 1,
+    outputSize: 1,
+    weights: Int8Array.of(1),
+    requantization: { multipliers: Int32Array.of(1), biases: BigInt64Array.of(0n), shift: 1 },
+  }
+  return {
+    inputCount: 1,
+    boundaries: [input, output],
+    layers: [{ kind: 'dense', input: 0, ...base, ...layer }],
+    outputs: [{ boundary: 1, answer: 'values' }],
+  }
 }
 
 describe('the q8 interpreter', () => {
@@ -54,7 +65,10 @@ describe('the q8 interpreter', () => {
     const worst = new Int8Array(inputSize).fill(127)
     const { activations } = runQ8(model, [worst])
     assert.deepEqual([...(activations[1] ?? [])], slowRun(model, [[...worst]])[1])
-    const larger = denseModel({ inputSize: inputSize + 1, weights: new Int8Array(inputSize + 1).fill(-128), requantization }, { ...input, shape: [1, inputSize + 1] })
+    const larger = denseModel(
+      { inputSize: inputSize + 1, weights: new Int8Array(inputSize + 1).fill(-128), requantization },
+      { ...input, shape: [1, inputSize + 1] },
+    )
     assert.throws(() => assertQ8(larger), { code: 'model.q8-overflow' })
   })
 
@@ -121,7 +135,8 @@ describe('the canonical encoding', () => {
   it('refuses every truncation and anything after the end', () => {
     for (const kind of layerKinds) {
       const bytes = encodeQ8(randomLayerSample(kind, 3).model)
-      for (let length = 0; length < bytes.length; length++) assert.throws(() => parseQ8(bytes.subarray(0, length)), { code: 'model.malformed-q8' })
+      for (let length = 0; length < bytes.length; length++)
+        assert.throws(() => parseQ8(bytes.subarray(0, length)), { code: 'model.malformed-q8' })
       assert.throws(() => parseQ8(Uint8Array.from([...bytes, 0])), { code: 'model.malformed-q8' })
     }
   })

@@ -20,7 +20,8 @@ function slowLayer(model: Q8Model, layer: Q8Layer, activations: readonly (readon
       return range(size).map((at) => {
         const [row, i] = [Math.floor(at / layer.outputSize), at % layer.outputSize]
         let acc = 0n
-        for (const j of range(layer.inputSize)) acc += BigInt(layer.weights[i * layer.inputSize + j] ?? 0) * (centred[row * layer.inputSize + j] ?? 0n)
+        for (const j of range(layer.inputSize))
+          acc += BigInt(layer.weights[i * layer.inputSize + j] ?? 0) * (centred[row * layer.inputSize + j] ?? 0n)
         return finish(acc, i, layer.requantization, out)
       })
     case 'conv': {
@@ -45,7 +46,13 @@ function slowLayer(model: Q8Model, layer: Q8Layer, activations: readonly (readon
         const values = positions(layer.window.kernel).map((k) =>
           read(centred, boundary.shape, [n, c, ...p.map((position, axis) => sourcePosition(layer.window, axis, position, k[axis] ?? 0))]),
         )
-        if (layer.kind === 'averagePool') return finish(values.reduce<bigint>((sum, value) => sum + (value ?? 0n), 0n), 0, layer.requantization, out)
+        if (layer.kind === 'averagePool')
+          return finish(
+            values.reduce<bigint>((sum, value) => sum + (value ?? 0n), 0n),
+            0,
+            layer.requantization,
+            out,
+          )
         const inside = values.filter((value) => value !== undefined)
         return Number(inside.reduce((best, value) => (value > best ? value : best))) + boundary.zeroPoint
       })
@@ -78,7 +85,12 @@ function clamp(v: bigint, shift: number, out: Q8Boundary): number {
   return Number(t < BigInt(out.lo) ? BigInt(out.lo) : t > BigInt(out.hi) ? BigInt(out.hi) : t)
 }
 
-function sourcePosition(window: { strides: readonly number[]; dilations: readonly number[]; pads: readonly number[] }, axis: number, p: number, k: number): number {
+function sourcePosition(
+  window: { strides: readonly number[]; dilations: readonly number[]; pads: readonly number[] },
+  axis: number,
+  p: number,
+  k: number,
+): number {
   return (window.strides[axis] ?? 1) * p + (window.dilations[axis] ?? 1) * k - (window.pads[axis] ?? 0)
 }
 

@@ -8,7 +8,13 @@ const vectors = layerKinds.flatMap((kind) =>
   [11, 12].map((seed) => {
     const { model, inputs } = randomLayerSample(kind, seed)
     const values = inputs.map((input) => [...input])
-    return { name: `${kind} ${seed}`, encoding: Buffer.from(encodeQ8(model)).toString('hex'), commitment: q8Commitment(model), inputs: values, activations: slowRun(model, values) }
+    return {
+      name: `${kind} ${seed}`,
+      encoding: Buffer.from(encodeQ8(model)).toString('hex'),
+      commitment: q8Commitment(model),
+      inputs: values,
+      activations: slowRun(model, values),
+    }
   }),
 )
 const origin = 'docs/spec/q8.md version 1; activations computed by the BigInt implementation test/slow-q8.ts'
