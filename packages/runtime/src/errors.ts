@@ -53,6 +53,13 @@ export class EngineCrashedError extends RuntimeError<'runtime.engine-crashed'> {
   }
 }
 
+/** The engine reported an error of its own while it worked on this request; it goes on serving others. */
+export class EngineFailedError extends RuntimeError<'runtime.engine-failed'> {
+  constructor(reason: string) {
+    super('runtime.engine-failed', `The engine could not finish this request: ${reason}.`)
+  }
+}
+
 /** The engine showed no progress for too long and was killed. */
 export class EngineHungError extends RuntimeError<'runtime.engine-hung'> {
   constructor(facts: { readonly stallTimeoutMs: number }) {

@@ -28,6 +28,7 @@ export {
   EngineBusyError,
   EngineClosedError,
   EngineCrashedError,
+  EngineFailedError,
   EngineHungError,
   EngineStartError,
   InputMismatchError,

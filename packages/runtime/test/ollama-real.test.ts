@@ -49,6 +49,14 @@ describe('the Ollama engine, against a real server', { skip }, () => {
     assert.equal(theirs.end.finishReason, 'length')
   })
 
+  it('answers chat messages, and counts the same whether or not it has seen them before', async () => {
+    const messages = [{ role: 'user', content: 'Tell me a story.' }] as const
+    const answer = await collect(engine, { messages, maxTokens: 20, temperature: 0, seed: 1, stop: ['\u0000'] })
+    assert.ok(answer.text.length > 0)
+    assert.equal(await engine.countTokens({ messages }), answer.end.promptTokens)
+    assert.equal(await engine.countTokens({ messages }), answer.end.promptTokens)
+  })
+
   it('repeats itself for the same seed', async () => {
     const request = { prompt: 'Once there was', maxTokens: 40, temperature: 1, seed: 5 } as const
     assert.equal((await collect(engine, request)).text, (await collect(engine, request)).text)

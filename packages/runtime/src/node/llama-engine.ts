@@ -35,6 +35,7 @@ export type LlamaEngine = LanguageEngine & { readonly childPid: number | undefin
 const longestRestartDelayMs = 30_000
 const healthyAfterMs = 60_000
 const batchTokens = 128
+const defaultStallTimeoutMs = 60_000
 
 /**
  * Opens a GGUF file with llama.cpp in a child process of its own. Nothing is compiled or downloaded.
@@ -107,7 +108,7 @@ class SupervisedLlama implements LlamaEngine {
   async countTokens(...[input, { signal } = {}]: Parameters<LanguageEngine['countTokens']>): Promise<number> {
     assertLanguageInput(input)
     const service = await this.#ready(signal)
-    return abortable(service.count(inputOf(input)), signal)
+    return abortable(service.count(inputOf(input), this.#options.stallTimeoutMs ?? defaultStallTimeoutMs), signal)
   }
 
   async *generate(...[request, { signal } = {}]: Parameters<LanguageEngine['generate']>): ReturnType<LanguageEngine['generate']> {
@@ -126,7 +127,7 @@ class SupervisedLlama implements LlamaEngine {
       { input: inputOf(request), maxTokens, temperature, topP, seed, stop },
       {
         signal: joined,
-        stallTimeoutMs: this.#options.stallTimeoutMs ?? 60_000,
+        stallTimeoutMs: this.#options.stallTimeoutMs ?? defaultStallTimeoutMs,
         cancelTimeoutMs: this.#options.cancelTimeoutMs ?? 10_000,
         settled: release,
       },

@@ -16,7 +16,7 @@ import {
   replyLimitBytes,
   requestLimitBytes,
 } from './llama-messages.ts'
-import { refusalError } from './llama-refusal.ts'
+import { openingError, requestError } from './llama-refusal.ts'
 
 /** A started child with its model open. */
 export type LlamaProcess = {
@@ -24,7 +24,8 @@ export type LlamaProcess = {
   readonly facts: ModelFacts
   /** Settles when the process has ended, whatever the reason; says how. */
   readonly exited: Promise<string>
-  count(input: LanguageInput): Promise<number>
+  /** Without an answer within the time the process is killed. */
+  count(input: LanguageInput, timeoutMs: number): Promise<number>
   generate(request: ChildRequest, limits: GenerateLimits): AsyncGenerator<LanguageText | LanguageEnd, void, void>
   kill(): void
 }
@@ -87,7 +88,7 @@ export async function startLlamaProcess(open: OpenModel, limits: StartLimits): P
       clearTimeout(timer)
       limits.signal?.removeEventListener('abort', aborted)
       if (message.type === 'ready') resolve(message.facts)
-      else if (message.type === 'refused') fail(refusalError(message.refusal, open))
+      else if (message.type === 'refused') fail(openingError(message.refusal, open))
     }
     void exited.then((how) => {
       clearTimeout(timer)
@@ -98,16 +99,17 @@ export async function startLlamaProcess(open: OpenModel, limits: StartLimits): P
 
   let nextId = 1
   const crashed = exited.then((how) => new EngineCrashedError(how))
-  const refused = (message: Extract<ChildMessage, { type: 'failed' }>): RuntimeError => refusalError(message.refusal, open)
+  const refused = (message: Extract<ChildMessage, { type: 'failed' }>): RuntimeError => requestError(message.refusal)
 
   return {
     pid: child.pid ?? 0,
     facts,
     exited,
     kill,
-    async count(input) {
+    async count(input, timeoutMs) {
       const id = nextId++
       const reply = new Promise<ChildMessage>((resolve) => listeners.set(id, resolve))
+      const timer = setTimeout(kill, timeoutMs)
       try {
         if (!send({ type: 'count', id, input })) throw tooLong()
         const message = await Promise.race([reply, crashed])
@@ -115,6 +117,7 @@ export async function startLlamaProcess(open: OpenModel, limits: StartLimits): P
         if (message.type === 'failed') throw refused(message)
         return message.type === 'counted' ? message.tokens : 0
       } finally {
+        clearTimeout(timer)
         listeners.delete(id)
       }
     },
@@ -131,8 +134,9 @@ export async function startLlamaProcess(open: OpenModel, limits: StartLimits): P
         settled()
       }
       listeners.set(id, (message) => {
-        arrived.push(message)
-        if (arrived.length > 4 * eventWindow) kill()
+        // Progress is a sign of life and nothing to hand on.
+        if (message.type !== 'progress') arrived.push(message)
+        if (arrived.length > 2 * eventWindow) kill()
         if (message.type === 'end' || message.type === 'failed' || message.type === 'cancelled') finish()
         wake()
       })
@@ -144,12 +148,11 @@ export async function startLlamaProcess(open: OpenModel, limits: StartLimits): P
       const abort = (): void => wake()
       signal?.addEventListener('abort', abort, { once: true })
       let hung = false
+      let sent = false
       try {
         signal?.throwIfAborted()
-        if (!send({ type: 'generate', id, request })) {
-          finish()
-          throw tooLong()
-        }
+        sent = send({ type: 'generate', id, request })
+        if (!sent) throw tooLong()
         for (;;) {
           while (arrived.length === 0) {
             if (signal?.aborted) throw signal.reason
@@ -182,6 +185,7 @@ export async function startLlamaProcess(open: OpenModel, limits: StartLimits): P
         }
       } finally {
         signal?.removeEventListener('abort', abort)
+        if (!sent) finish()
         if (!over) {
           send({ type: 'cancel', id })
           const timer = setTimeout(() => over || kill(), cancelTimeoutMs)

@@ -3,6 +3,7 @@ import {
   ChatTemplateError,
   ContextExceededError,
   DigestMismatchError,
+  EngineFailedError,
   EngineStartError,
   InvalidRequestError,
   ModelChangedError,
@@ -13,8 +14,8 @@ import {
 } from '../errors.ts'
 import type { OpenModel, Refusal } from './llama-messages.ts'
 
-/** The named error for what the child refused. */
-export function refusalError(refusal: Refusal, open: Pick<OpenModel, 'file' | 'digest'>): RuntimeError {
+/** The named error for a model that the child did not open. */
+export function openingError(refusal: Refusal, open: Pick<OpenModel, 'file' | 'digest'>): RuntimeError {
   const file = basename(open.file)
   switch (refusal.reason) {
     case 'not-found':
@@ -28,13 +29,21 @@ export function refusalError(refusal: Refusal, open: Pick<OpenModel, 'file' | 'd
     case 'malformed':
     case 'load':
       return new ModelMalformedError(file, refusal.detail)
+    default:
+      return new EngineStartError('detail' in refusal ? refusal.detail : refusal.reason)
+  }
+}
+
+/** The named error for a request that the child did not run to its end. */
+export function requestError(refusal: Refusal): RuntimeError {
+  switch (refusal.reason) {
     case 'template':
       return new ChatTemplateError(refusal.detail)
     case 'invalid':
       return new InvalidRequestError(refusal.detail)
     case 'context':
       return new ContextExceededError(refusal)
-    case 'native':
-      return new EngineStartError(refusal.detail)
+    default:
+      return new EngineFailedError('detail' in refusal ? refusal.detail : refusal.reason)
   }
 }

@@ -24,12 +24,14 @@ export async function openPinned(path: string): Promise<PinnedFile> {
     const before = await identity(handle)
     if (!before.isFile) throw Object.assign(new Error('Not a regular file.'), { code: 'EISDIR' })
     const digest = await sha256(handle)
-    const throughDescriptor = process.platform === 'linux'
+    const descriptorPath = `/proc/self/fd/${handle.fd}`
+    // Where /proc is not mounted, the path itself is compared before and after.
+    const throughDescriptor = (await identity(descriptorPath).catch(() => undefined))?.text === before.text
     return {
       handle,
       digest,
       sizeBytes: before.sizeBytes,
-      loadPath: throughDescriptor ? `/proc/self/fd/${handle.fd}` : path,
+      loadPath: throughDescriptor ? descriptorPath : path,
       async unchanged() {
         if ((await identity(handle)).text !== before.text) return false
         return throughDescriptor || (await identity(path)).text === before.text
