@@ -1,1 +1,23 @@
-export {}
+export { type ActivationOpening, commitActivation, openActivation } from './commit/activation.ts'
+export {
+  commitWeights,
+  type LayerRegistration,
+  type LayerWeights,
+  type RegistrationOptions,
+  registerLayer,
+  registrationDigest,
+  type SecretWeights,
+} from './commit/weights.ts'
+export { createProofEngine, type ProofEngine } from './engine.ts'
+export { UnsupportedLayerError, UnusableRandomnessError, WitnessMismatchError } from './errors.ts'
+export { accumulatorBits, accumulatorTerms, excessBitsFor, type WidthBounds } from './excess.ts'
+export type { RandomSource } from './hedged-random.ts'
+export type { KernelVariant } from './kernels/kernels.ts'
+export { decodeNetworkProof, encodeNetworkProof } from './network/encoding.ts'
+export { type BoundaryCommitments, boundaryLayouts, type NetworkLayer, networkDigest, type ProvableNetwork } from './network/network.ts'
+export { assignJobs, type LayerJob, planJobs, provingCost, type RequestContext } from './network/plan-jobs.ts'
+export { type ExpectedEnds, type NetworkProof, type NetworkVerdict, verifyNetwork } from './network/verify-network.ts'
+export { type LayerWitness, type ProveOptions, type ProvingStage, proveLayer } from './prover/prove-layer.ts'
+export type { ActivationLayout } from './relation/index-space.ts'
+export type { FailedCheck } from './verifier/equation.ts'
+export { type BatchVerdict, type LayerVerdict, type ProvedLayer, verifyLayer, verifyLayers } from './verifier/verify-layer.ts'

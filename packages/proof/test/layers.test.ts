@@ -3,6 +3,7 @@ import { describe, it } from 'node:test'
 import type { LayerSpec } from '@tacit/protocol'
 import { createProofEngine } from '../src/engine.ts'
 import { proveLayer } from '../src/prover/prove-layer.ts'
+import { verifyLayerSlowly } from '../src/reference/verify-layer-slowly.ts'
 import { verifyLayer } from '../src/verifier/verify-layer.ts'
 import { buildLayer, convolutionSpec, denseSpec, random, requantisation } from './support/layers.ts'
 
@@ -112,10 +113,11 @@ const specs: readonly (readonly [string, LayerSpec])[] = [
 describe('layer proofs', async () => {
   const engine = await createProofEngine()
   for (const [name, spec] of specs) {
-    it(`${name}: an honest proof verifies, another request's does not`, async () => {
+    it(`${name}: an honest proof verifies, slowly too; another request's does not`, async () => {
       const { statement, witness } = await buildLayer(engine, spec, { seed: 5 })
       const proof = await proveLayer(statement, witness, { engine, random })
       assert.deepEqual(verifyLayer(statement, proof, { engine }), { ok: true })
+      assert.deepEqual(verifyLayerSlowly(statement, proof), { ok: true })
       const other = { ...statement, context: { ...statement.context, layerIndex: 1 } }
       assert.deepEqual(verifyLayer(other, proof, { engine }), { ok: false, failedCheck: 'equation' })
     })

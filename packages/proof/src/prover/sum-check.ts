@@ -21,7 +21,6 @@ export class SumCheck {
   #indices: Uint32Array
   #rows = 0
   #round = 0
-  #pairs: Pairs | undefined
 
   constructor(kernels: Kernels, relation: Relation, witness: CellWitness, tau: readonly bigint[]) {
     this.#kernels = kernels

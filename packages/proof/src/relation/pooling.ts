@@ -2,7 +2,7 @@
 import type { AveragePoolSpec, LayerSpec, LayerWindow, MaxPoolSpec } from '@tacit/protocol'
 import { mod } from '../kernels/field.ts'
 import type { Kernels } from '../kernels/kernels.ts'
-import { addOuter, FormBuilder, gatherAxis, residues, tapPosition, total, type WindowAxis } from './forms.ts'
+import { addOuter, FormBuilder, gatherAxis, residues, total, type WindowAxis } from './forms.ts'
 import { type Gate, maximumGate, OUTPUT, ROUNDING, requantisationGate } from './gate.ts'
 import { chunkCount, createIndexSpace, type SpaceWeights } from './index-space.ts'
 import type { GateChallenges, LinkChallenges, Relation, Wiring } from './relation.ts'

@@ -110,7 +110,6 @@ type Received = {
 }
 
 class EquationBuilder {
-  readonly #engine: ProofEngine
   readonly #kernels: Kernels
   readonly #relation: Relation
   readonly #layout: ProofLayout
@@ -120,7 +119,6 @@ class EquationBuilder {
   #own = 0
 
   constructor(engine: ProofEngine, relation: Relation, layout: ProofLayout, received: Received) {
-    this.#engine = engine
     this.#kernels = engine.kernels
     this.#relation = relation
     this.#layout = layout
