@@ -10,6 +10,7 @@ try {
   const reason = unsupportedReason()
   if (reason) throw new Error(reason)
   await ensureInstalled(root, 'runtime')
+  process.env.TACIT_STARTED_AT ??= String(Date.now())
   launch(root, join(root, 'apps/cli/src/main.ts'), ['start', ...process.argv.slice(2)], process.env.INIT_CWD ?? root)
 } catch (error) {
   process.stderr.write(`${error.message}\n`)

@@ -53,9 +53,53 @@ function loadLanguage(directory: string): readonly ZooModel[] {
   return [{ card, path: join(directory, file.file) }]
 }
 
+type DigitsCard = {
+  readonly file: string
+  readonly sizeBytes: number
+  readonly sha256: string
+  readonly task: string
+  readonly architecture: string
+  readonly input: { readonly name: string; readonly shape: readonly number[] }
+  readonly output: { readonly name: string; readonly shape: readonly number[] }
+  readonly labels: readonly string[]
+  readonly measured: { readonly accuracy: number; readonly q8Commitment?: string }
+  readonly licence: string
+}
+
+/** Ink counts 0..16 in the data set. */
+const inkLevels = 16
+
 function loadDigits(directory: string): readonly ZooModel[] {
-  if (!existsSync(directory)) return []
-  return []
+  return [
+    { name: 'digits', source: 'digits-relu.int8' },
+    { name: 'digits-square', source: 'digits-square.int8' },
+  ].flatMap(({ name, source }) => {
+    const digits = readCard<DigitsCard>(join(directory, `${source}.card.json`))
+    if (digits === undefined) return []
+    const { q8Commitment } = digits.measured
+    const card: ModelCard = {
+      type: 'tacit-model-card/1',
+      name,
+      description: `${digits.task}; ${digits.architecture}, int8; ${(digits.measured.accuracy * 100).toFixed(1)} % right on held-out images.`,
+      kind: 'tensor',
+      format: 'onnx',
+      sizeBytes: digits.sizeBytes,
+      commitments: {
+        artifact: parseBytes32(`0x${digits.sha256}`),
+        q8: q8Commitment === undefined ? null : parseBytes32(q8Commitment),
+        proof: null,
+        fhe: null,
+      },
+      contextTokens: 0,
+      inputs: [{ name: digits.input.name, type: 'f32', shape: digits.input.shape }],
+      outputs: [{ name: digits.output.name, type: 'f32', shape: digits.output.shape }],
+      labels: digits.labels,
+      inputDivisor: inkLevels,
+      notice: '',
+      licence: digits.licence,
+    }
+    return [{ card, path: join(directory, digits.file) }]
+  })
 }
 
 function readCard<T>(path: string): T | undefined {

@@ -49,7 +49,7 @@ export async function startWorkerRole(config: WorkerConfig, say: (event: RoleEve
     open: openNodeSocket,
     identity: identityOf(signer),
     onStatus: (status) => {
-      if (status.state !== 'connected') say({ event: 'log', level: 'warn', message: `relay ${status.state}` })
+      if (status.state === 'lost' || status.state === 'refused') say({ event: 'log', level: 'warn', message: `relay ${status.state}` })
     },
   })
   const accepting = acceptAll(listener, worker)

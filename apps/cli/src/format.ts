@@ -1,0 +1,20 @@
+/** An amount of tokens for a person: all digits that are not zero, at most six after the point. */
+export function formatTokens(wei: bigint): string {
+  const unit = 10n ** 18n
+  const whole = wei / unit
+  const fraction = (wei % unit).toString().padStart(18, '0')
+  const shown = fraction.slice(0, 6).replace(/0+$/, '')
+  if (shown === '' && wei % unit !== 0n && whole === 0n) return '<0.000001 TACIT'
+  return `${whole}${shown === '' ? '' : `.${shown}`} TACIT`
+}
+
+/** 0x1234…abcd */
+export function shorten(hex: string): string {
+  return hex.length <= 14 ? hex : `${hex.slice(0, 8)}…${hex.slice(-4)}`
+}
+
+/** Columns, aligned by their widest cell. */
+export function table(rows: readonly (readonly string[])[]): readonly string[] {
+  const widths = (rows[0] ?? []).map((_, column) => Math.max(...rows.map((row) => row[column]?.length ?? 0)))
+  return rows.map((row) => row.map((cell, column) => (column === row.length - 1 ? cell : cell.padEnd(widths[column] ?? 0))).join('  '))
+}
