@@ -6,6 +6,7 @@ import { elementCount, type Tensor, type TensorType } from '../tensor.ts'
 /** The most elements that constant folding writes for one value, and the most work it spends on one file. */
 const maxFoldedElements = 1 << 22
 const maxFoldedWork = 1 << 28
+const maxRank = 32
 
 /** Operators that move or convert float64 without computing with it. */
 const float64Operators: ReadonlySet<string> = new Set([
@@ -130,6 +131,7 @@ export class GraphBuilder {
 
   #define(id: ValueId, type: TensorType, where: string): void {
     this.#assertNew(id, where)
+    if (type.shape.length > maxRank) throw new ModelTooLargeError(`The rank of value ${id}`, type.shape.length, maxRank)
     const count = elementCount(type.shape)
     if (!(count <= this.#maxElements)) throw new ModelTooLargeError(`The element count of value ${id}`, count, this.#maxElements)
     this.types.set(id, type)

@@ -1,0 +1,247 @@
+import assert from 'node:assert/strict'
+import { describe, it } from 'node:test'
+import {
+  float32,
+  foldConstants,
+  type OnnxFile,
+  type OnnxFileNode,
+  parseOnnx,
+  runGraph,
+  supportedOperators,
+  tensor,
+  writeOnnx,
+} from '../src/index.ts'
+import { isNamedError, mixedFile, mutate, sampleFiles } from './onnx-samples.ts'
+
+const bind = { dimensions: { batch: 1 }, maxElements: 1 << 16 }
+
+function fileWith(nodes: readonly OnnxFileNode[], changes: Partial<OnnxFile> = {}): Uint8Array {
+  return writeOnnx({
+    name: 'test',
+    opset: 21,
+    inputs: [{ name: 'x', elementType: 'float32', shape: [2, 3] }],
+    outputs: [{ name: 'y', elementType: 'float32' }],
+    initializers: {},
+    nodes,
+    ...changes,
+  })
+}
+
+/** The error of reading a file, asserted to carry a code and to mention some text. */
+function refuses(bytes: Uint8Array, code: string, mention: RegExp, options: Parameters<typeof parseOnnx>[1] = {}): void {
+  assert.throws(
+    () => parseOnnx(bytes, options),
+    (error: Error & { code?: string }) => {
+      assert.equal(error.code, code, error.message)
+      assert.match(error.message, mention)
+      return true
+    },
+  )
+}
+
+describe('the ONNX reader', () => {
+  it('binds symbolic dimensions and folds shape arithmetic away', () => {
+    const graph = parseOnnx(writeOnnx(mixedFile), { dimensions: { batch: 3 } })
+    assert.deepEqual(graph.types.get('x')?.shape, [3, 2, 6, 6])
+    assert.deepEqual(graph.types.get('y')?.shape, [3, 4])
+    assert.deepEqual(
+      graph.nodes.map((node) => node.operation.operator),
+      ['Conv', 'Relu', 'MaxPool', 'Reshape', 'MatMul', 'LayerNormalization', 'Softmax'],
+    )
+  })
+
+  it('takes whole input shapes instead', () => {
+    assert.deepEqual(parseOnnx(writeOnnx(mixedFile), { inputShapes: { x: [2, 2, 6, 6] } }).types.get('y')?.shape, [2, 4])
+  })
+
+  it('names the symbol of a dynamic shape', () => {
+    refuses(writeOnnx(mixedFile), 'model.dynamic-shape', /"batch"/)
+  })
+
+  it('names the node whose shape depends on input values', () => {
+    const shapes = fileWith([{ name: 'grow', operator: 'Reshape', inputs: ['x', 's'], outputs: ['y'] }], {
+      inputs: [
+        { name: 'x', elementType: 'float32', shape: [2, 3] },
+        { name: 's', elementType: 'int64', shape: [1] },
+      ],
+    })
+    refuses(shapes, 'model.dynamic-shape', /grow \(Reshape\)/)
+  })
+
+  it('names an unsupported operator and lists the supported ones', () => {
+    refuses(
+      fileWith([{ name: 'odd', operator: 'NonMaxSuppression', inputs: ['x'], outputs: ['y'] }]),
+      'model.unsupported-operator',
+      /odd \(NonMaxSuppression\)[\s\S]*Softmax/,
+    )
+    refuses(
+      fileWith([{ operator: 'Relu', domain: 'com.example', inputs: ['x'], outputs: ['y'] }]),
+      'model.unsupported-operator',
+      /com\.example/,
+    )
+    assert.ok(supportedOperators.length >= 50)
+  })
+
+  it('does not mistake names of the language for operators', () => {
+    for (const operator of ['constructor', '__proto__', 'toString'])
+      refuses(fileWith([{ operator, inputs: ['x'], outputs: ['y'] }]), 'model.unsupported-operator', /unknown/)
+  })
+
+  it('refuses operator sets it does not know', () => {
+    refuses(fileWith([], { opset: 12 }), 'model.unsupported-opset', /12/)
+    refuses(fileWith([], { opset: 29 }), 'model.unsupported-opset', /13 to 28/)
+  })
+
+  it('refuses graphs that contradict themselves, naming the node', () => {
+    const relu = (input: string, output: string): OnnxFileNode => ({
+      name: `relu_${output}`,
+      operator: 'Relu',
+      inputs: [input],
+      outputs: [output],
+    })
+    refuses(fileWith([relu('z', 'y'), relu('x', 'z')]), 'model.invalid-graph', /relu_y.*"z"/)
+    refuses(fileWith([relu('x', 'y'), relu('x', 'y')]), 'model.invalid-graph', /defined twice/)
+    refuses(fileWith([relu('x', 'q')]), 'model.invalid-graph', /y is not defined/)
+    refuses(fileWith([{ operator: 'MatMul', inputs: ['x', 'x'], outputs: ['y'] }]), 'model.invalid-graph', /inner sizes 3 and 2/)
+    refuses(
+      fileWith([relu('x', 'y')], { outputs: [{ name: 'y', elementType: 'float32', shape: [3, 3] }] }),
+      'model.invalid-graph',
+      /declared \[3, 3\]/,
+    )
+  })
+
+  it('refuses float64 arithmetic and sequence types', () => {
+    const doubles = fileWith([{ operator: 'Add', inputs: ['x', 'x'], outputs: ['y'] }], {
+      inputs: [{ name: 'x', elementType: 'float64', shape: [2] }],
+    })
+    refuses(doubles, 'model.unsupported-operator', /float64/)
+  })
+
+  it('keeps the names of outputs that only rename a value', () => {
+    const graph = parseOnnx(fileWith([{ operator: 'Identity', inputs: ['x'], outputs: ['y'] }]))
+    assert.deepEqual(graph.outputs, ['y'])
+    assert.deepEqual(runGraph(graph, { x: float32([2, 3], [1, 2, 3, 4, 5, 6]) })['y']?.data, Float32Array.of(1, 2, 3, 4, 5, 6))
+  })
+
+  it('refuses a value larger than the limit before it is computed', () => {
+    const huge = fileWith([{ operator: 'Expand', inputs: ['x', 's'], outputs: ['y'] }], {
+      initializers: { s: tensor('int64', [3], [2 ** 40, 2, 3]) },
+    })
+    refuses(huge, 'model.too-large', /limit/)
+    const generated = fileWith([{ operator: 'ConstantOfShape', inputs: ['s'], outputs: ['y'] }], {
+      initializers: { s: tensor('int64', [2], [2 ** 20, 2 ** 20]) },
+    })
+    refuses(generated, 'model.unsupported-operator', /elements/)
+  })
+
+  it('keeps quantised weights, until asked to fold them', () => {
+    const bytes = fileWith(
+      [
+        { operator: 'DequantizeLinear', inputs: ['w', 's'], outputs: ['wf'] },
+        { operator: 'MatMul', inputs: ['x', 'wf'], outputs: ['y'] },
+      ],
+      { initializers: { w: tensor('int8', [3, 1], [1, -2, 3]), s: float32([], [0.5]) } },
+    )
+    const graph = parseOnnx(bytes)
+    assert.equal(graph.nodes.length, 2)
+    const folded = foldConstants(graph)
+    assert.equal(folded.nodes.length, 1)
+    const x = float32([2, 3], [1, 2, 3, 4, 5, 6])
+    assert.deepEqual(runGraph(folded, { x }), runGraph(graph, { x }))
+  })
+
+  it('checks the inputs of a run', () => {
+    const graph = parseOnnx(fileWith([{ operator: 'Relu', inputs: ['x'], outputs: ['y'] }]))
+    const x = float32([2, 3], [0, 0, 0, 0, 0, 0])
+    for (const inputs of [
+      {},
+      { x: float32([3, 2], x.data as Float32Array) },
+      { x, z: x },
+      { x: tensor('int32', [2, 3], [0, 0, 0, 0, 0, 0]) },
+    ])
+      assert.throws(() => runGraph(graph, inputs), { code: 'model.input' })
+  })
+
+  it('writes every NaN of an output as the same bits', () => {
+    const graph = parseOnnx(fileWith([{ operator: 'Relu', inputs: ['x'], outputs: ['y'] }]))
+    const data = new Float32Array(6)
+    new Uint32Array(data.buffer).set([0x7fc00001, 0xffc00000, 0x7f800001])
+    const bits = new Uint32Array((runGraph(graph, { x: { elementType: 'float32', shape: [2, 3], data } })['y']?.data ?? data).buffer)
+    assert.deepEqual([...bits.subarray(0, 3)], [0x7fc00000, 0x7fc00000, 0x7fc00000])
+  })
+})
+
+describe('external data', () => {
+  // A TensorProto with data_location = EXTERNAL, written by hand because the writer keeps weights inside.
+  const field = (number: number, bytes: readonly number[]) => [(number << 3) | 2, bytes.length, ...bytes]
+  const text = (value: string) => [...Buffer.from(value)]
+  const entry = (key: string, value: string) => field(13, [...field(1, text(key)), ...field(2, text(value))])
+  const file = (location: string, extra: readonly number[] = []) => {
+    const weights = [0x08, 2, 0x10, 1, ...field(8, text('w')), ...entry('location', location), ...extra, 0x70, 1]
+    const relu = [...field(1, text('w')), ...field(2, text('y')), ...field(4, text('Relu'))]
+    const output = [...field(1, text('y')), ...field(2, field(1, [0x08, 1]))]
+    const graph = [...field(1, relu), ...field(5, weights), ...field(12, output)]
+    return Uint8Array.from([0x08, 9, ...field(7, graph), ...field(8, [0x10, 21])])
+  }
+  const bytes = new Uint8Array(Float32Array.of(-1, 2, 3).buffer)
+
+  it('comes through the injected loader', () => {
+    const ranges: unknown[] = []
+    const graph = parseOnnx(file('weights.bin', entry('offset', '4')), {
+      externalData: (location, range) => {
+        ranges.push([location, range])
+        return bytes.subarray(range.offset, range.offset + range.length)
+      },
+    })
+    assert.deepEqual(ranges, [['weights.bin', { offset: 4, length: 8 }]])
+    assert.deepEqual(runGraph(graph, {})['y']?.data, Float32Array.of(2, 3))
+  })
+
+  it('is refused without a loader, outside the folder, with a wrong length, or when the loader fails', () => {
+    const loader = { externalData: () => bytes.subarray(0, 8) }
+    refuses(file('weights.bin'), 'model.external-data', /no loader/)
+    for (const location of ['../secret', '/etc/passwd', 'a/../../b', 'C:\\x', 'file:x', ''])
+      refuses(file(location), 'model.external-data', /folder/, loader)
+    refuses(file('w', entry('length', '12')), 'model.external-data', /length/, loader)
+    refuses(file('w', entry('offset', '-1')), 'model.external-data', /offset/, loader)
+    refuses(file('w'), 'model.external-data', /short/, { externalData: () => bytes.subarray(0, 4) })
+    refuses(file('w'), 'model.external-data', /failed/, {
+      externalData: () => {
+        throw new Error('disk')
+      },
+    })
+  })
+})
+
+describe('damaged ONNX files', () => {
+  it('give a named error at every truncation', () => {
+    for (const file of sampleFiles()) {
+      parseOnnx(file, bind)
+      const step = Math.max(1, Math.floor(file.length / 400))
+      for (let length = 0; length < file.length; length += step)
+        assert.throws(
+          () => parseOnnx(file.subarray(0, length), bind),
+          (error) => isNamedError(error),
+          `length ${length}`,
+        )
+    }
+  })
+
+  it('give a named error or a graph, never anything else, over 8,000 mutations', () => {
+    const files = sampleFiles()
+    for (let seed = 0; seed < 8_000; seed++) {
+      const bytes = mutate(files[seed % files.length] ?? new Uint8Array(0), seed)
+      try {
+        parseOnnx(bytes, bind)
+      } catch (error) {
+        if (!isNamedError(error)) throw new Error(`seed ${seed}`, { cause: error })
+      }
+    }
+  })
+
+  it('give a named error on garbage', () => {
+    assert.throws(() => parseOnnx(new Uint8Array(0)), { code: 'model.malformed-onnx' })
+    for (let value = 0; value < 256; value++)
+      assert.throws(() => parseOnnx(new Uint8Array(1000).fill(value)), { code: 'model.malformed-onnx' })
+  })
+})
