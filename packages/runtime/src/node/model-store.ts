@@ -24,6 +24,8 @@ export type StoredModel = {
   readonly architecture?: string
   readonly contextTokens?: number
   readonly dimensions?: ParseOnnxOptions['dimensions']
+  /** What every face must say beside its answers. */
+  readonly notice?: string
 }
 
 export type AddModelOptions = {
@@ -33,6 +35,8 @@ export type AddModelOptions = {
   readonly keep?: 'copy' | 'link'
   /** Values for symbolic dimensions of an ONNX file. */
   readonly dimensions?: ParseOnnxOptions['dimensions']
+  /** What every face must say beside its answers. */
+  readonly notice?: string
 }
 
 export type ModelStore = {
@@ -71,7 +75,7 @@ export async function openModelStore(folder: string): Promise<ModelStore> {
   }
 }
 
-async function addModel(folder: string, file: string, { name, keep = 'copy', dimensions }: AddModelOptions): Promise<StoredModel> {
+async function addModel(folder: string, file: string, { name, keep = 'copy', dimensions, notice }: AddModelOptions): Promise<StoredModel> {
   const kind = kindOf(file)
   const wanted = name ?? nameOf(file)
   if (!/^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/.test(wanted))
@@ -90,7 +94,15 @@ async function addModel(folder: string, file: string, { name, keep = 'copy', dim
       await chmod(draft, 0o400)
       await rename(draft, path)
     }
-    const model: StoredModel = { name: wanted, kind, digest: pinned.digest, sizeBytes: pinned.sizeBytes, file: path, ...facts }
+    const model: StoredModel = {
+      name: wanted,
+      kind,
+      digest: pinned.digest,
+      sizeBytes: pinned.sizeBytes,
+      file: path,
+      ...facts,
+      ...(notice === undefined ? {} : { notice }),
+    }
     await writeDescription(folder, model)
     return model
   } finally {
