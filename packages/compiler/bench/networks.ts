@@ -49,19 +49,37 @@ class NetworkWriter {
   }
 
   /** Symmetric int8 weights of a float matrix, and their scale. */
-  quantized(name: string, source: string): { readonly weights: string; readonly scale: string; readonly zero: string; readonly scaleValue: number } {
+  quantized(
+    name: string,
+    source: string,
+  ): { readonly weights: string; readonly scale: string; readonly zero: string; readonly scaleValue: number } {
     const { data, shape } = this.initializers[source] ?? tensor('float32', [0], [])
     const values = Array.from(data, Number)
     const scaleValue = Math.fround(values.reduce((best, value) => Math.max(best, Math.abs(value)), 0) / 127)
-    const weights = this.constant(`${name}_q`, 'int8', shape, values.map((value) => Math.max(-127, Math.min(127, Math.round(value / scaleValue)))))
+    const weights = this.constant(
+      `${name}_q`,
+      'int8',
+      shape,
+      values.map((value) => Math.max(-127, Math.min(127, Math.round(value / scaleValue)))),
+    )
     delete this.initializers[source]
-    return { weights, scale: this.constant(`${name}_s`, 'float32', [], [scaleValue]), zero: this.constant(`${name}_z`, 'int8', [], [0]), scaleValue }
+    return {
+      weights,
+      scale: this.constant(`${name}_s`, 'float32', [], [scaleValue]),
+      zero: this.constant(`${name}_z`, 'int8', [], [0]),
+      scaleValue,
+    }
   }
 
   /** DynamicQuantizeLinear, MatMulInteger and what makes floats of it again. */
   dynamicLinear(x: string, name: string, { weights, bias }: { weights: string; bias: string }): string {
     const { weights: q, scale, zero } = this.quantized(name, weights)
-    this.nodes.push({ operator: 'DynamicQuantizeLinear', inputs: [x], outputs: [`${name}_xq`, `${name}_xs`, `${name}_xz`], name: `quantise ${name}` })
+    this.nodes.push({
+      operator: 'DynamicQuantizeLinear',
+      inputs: [x],
+      outputs: [`${name}_xq`, `${name}_xs`, `${name}_xz`],
+      name: `quantise ${name}`,
+    })
     this.node('MatMulInteger', [`${name}_xq`, q, `${name}_xz`, zero], `${name}_i`)
     this.node('Cast', [`${name}_i`], `${name}_f`, { to: { integer: 1 } })
     this.node('Mul', [`${name}_xs`, scale], `${name}_sc`)
@@ -69,7 +87,10 @@ class NetworkWriter {
     return this.node('Add', [`${name}_m`, bias], `${name}_y`)
   }
 
-  finish(name: string, { inputShape, output, outputShape }: { inputShape: readonly number[]; output: string; outputShape: readonly number[] }): BenchNetwork {
+  finish(
+    name: string,
+    { inputShape, output, outputShape }: { inputShape: readonly number[]; output: string; outputShape: readonly number[] },
+  ): BenchNetwork {
     this.nodes.push({ operator: 'Identity', inputs: [output], outputs: ['y'], name: 'answer' })
     const onnx = writeOnnx({
       name,
@@ -117,7 +138,11 @@ export function mlpStatic(): BenchNetwork {
     inputScale = Math.fround(0.03)
   }
   void inputScale
-  return net.finish('mlp.static', { inputShape: [1, 784], output: net.node('DequantizeLinear', [x, scale, zero], 'd'), outputShape: [1, 10] })
+  return net.finish('mlp.static', {
+    inputShape: [1, 784],
+    output: net.node('DequantizeLinear', [x, scale, zero], 'd'),
+    outputShape: [1, 10],
+  })
 }
 
 const cnnChannels = [3, 16, 32, 64]
@@ -147,7 +172,12 @@ export function cnn(type: 'f32' | 'int8'): BenchNetwork {
       scaleValue = Math.fround(0.02)
       net.constant(`ys${i}`, 'float32', [], [scaleValue])
       net.constant(`yz${i}`, 'uint8', [], [0])
-      x = net.node('QLinearConv', [x, scale, zero, quantized.weights, quantized.scale, quantized.zero, `ys${i}`, `yz${i}`, `bq${i}`], `c${i}`, conv)
+      x = net.node(
+        'QLinearConv',
+        [x, scale, zero, quantized.weights, quantized.scale, quantized.zero, `ys${i}`, `yz${i}`, `bq${i}`],
+        `c${i}`,
+        conv,
+      )
       ;[scale, zero] = [`ys${i}`, `yz${i}`]
     }
     x = net.node('MaxPool', [x], `p${i}`, pool)
@@ -168,16 +198,36 @@ export function transformer(type: 'f32' | 'int8'): BenchNetwork {
     return net.node('Add', [net.node('MatMul', [x, parameters.weights], `${name}_mm`), parameters.bias], `${name}_y`)
   }
   const layerNorm = (x: string, name: string): string => {
-    net.constant(`g${name}`, 'float32', [d], Array.from({ length: d }, () => 1 + 0.1 * (net.random() - 0.5)))
-    net.constant(`be${name}`, 'float32', [d], Array.from({ length: d }, () => 0.1 * (net.random() - 0.5)))
+    net.constant(
+      `g${name}`,
+      'float32',
+      [d],
+      Array.from({ length: d }, () => 1 + 0.1 * (net.random() - 0.5)),
+    )
+    net.constant(
+      `be${name}`,
+      'float32',
+      [d],
+      Array.from({ length: d }, () => 0.1 * (net.random() - 0.5)),
+    )
     return net.node('LayerNormalization', [x, `g${name}`, `be${name}`], name, { axis: { integer: -1 }, epsilon: { float: 1e-5 } })
   }
   const qkv = linear(layerNorm('x', 'ln1'), 'qkv', [d, 3 * d])
-  net.nodes.push({ operator: 'Split', inputs: [qkv], outputs: ['q', 'k', 'v'], attributes: { axis: { integer: -1 }, num_outputs: { integer: 3 } }, name: 'split' })
+  net.nodes.push({
+    operator: 'Split',
+    inputs: [qkv],
+    outputs: ['q', 'k', 'v'],
+    attributes: { axis: { integer: -1 }, num_outputs: { integer: 3 } },
+    name: 'split',
+  })
   net.constant('shape4', 'int64', [4], [1, tokens, heads, d / heads])
   net.constant('shape3', 'int64', [3], [1, tokens, d])
   net.constant('scale', 'float32', [], [1 / Math.sqrt(d / heads)])
-  for (const [name, perm] of [['q', [0, 2, 1, 3]], ['k', [0, 2, 3, 1]], ['v', [0, 2, 1, 3]]] as const)
+  for (const [name, perm] of [
+    ['q', [0, 2, 1, 3]],
+    ['k', [0, 2, 3, 1]],
+    ['v', [0, 2, 1, 3]],
+  ] as const)
     net.node('Transpose', [net.node('Reshape', [name, 'shape4'], `${name}r`)], `${name}t`, { perm: { integers: perm } })
   const scores = net.node('Mul', [net.node('MatMul', ['qt', 'kt'], 's0'), 'scale'], 's1')
   const attended = net.node('MatMul', [net.node('Softmax', [scores], 'pr', { axis: { integer: -1 } }), 'vt'], 'at')

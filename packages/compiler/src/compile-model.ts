@@ -84,7 +84,12 @@ function manifestOf(emitted: EmittedModule, inspection: Extract<Inspection, { ac
     weights:
       context.weights === 'inline'
         ? { kind: 'inline' }
-        : { kind: 'external', offset: emitted.weights.offset, sizeBytes: emitted.weights.bytes.length, sha256: sha256Hash(emitted.weights.bytes) },
+        : {
+            kind: 'external',
+            offset: emitted.weights.offset,
+            sizeBytes: emitted.weights.bytes.length,
+            sha256: sha256Hash(emitted.weights.bytes),
+          },
   }
 }
 

@@ -9,7 +9,14 @@ import type { UintString } from './uint.ts'
 export type ModuleElementType = 'float32' | 'int8' | 'uint8' | 'int32' | 'int64' | 'bool'
 
 /** Bytes of one element. */
-export const moduleElementBytes: Readonly<Record<ModuleElementType, number>> = { float32: 4, int8: 1, uint8: 1, int32: 4, int64: 8, bool: 1 }
+export const moduleElementBytes: Readonly<Record<ModuleElementType, number>> = {
+  float32: 4,
+  int8: 1,
+  uint8: 1,
+  int32: 4,
+  int64: 8,
+  bool: 1,
+}
 
 /** What the integers of a q8 activation mean: real value = scale * (y - zeroPoint), lo <= y <= hi. */
 export type ModuleQuantization = {
@@ -125,7 +132,8 @@ export const moduleManifestSchema: Schema<ModuleManifest> = (value, path) => {
   const order = manifest.layers.map(({ index }) => index).sort((a, b) => a - b)
   if (order.some((index, place) => index !== place)) throw new MalformedError(`${path}.layers`, 'do not have the indices 0 to n - 1')
   const { weights } = manifest
-  if (weights.kind === 'external' && weights.offset + weights.sizeBytes > limit) throw new MalformedError(`${path}.weights`, 'lie outside the memory')
+  if (weights.kind === 'external' && weights.offset + weights.sizeBytes > limit)
+    throw new MalformedError(`${path}.weights`, 'lie outside the memory')
   return manifest
 }
 

@@ -19,7 +19,12 @@ export type TraceEntry = {
 }
 
 /** Shows that an entry is part of a trace. */
-export type TraceOpening = { readonly entry: TraceEntry; readonly salt: Bytes32; readonly layerCount: number; readonly path: readonly Bytes32[] }
+export type TraceOpening = {
+  readonly entry: TraceEntry
+  readonly salt: Bytes32
+  readonly layerCount: number
+  readonly path: readonly Bytes32[]
+}
 
 const typeCodes: Readonly<Record<ModuleElementType, number>> = { float32: 1, int8: 2, uint8: 3, int32: 4, int64: 5, bool: 6 }
 const leafTag = utf8('tacit/trace/leaf/v1')

@@ -46,3 +46,16 @@ export {
 export { type GgufHeader, type GgufParse, type GgufTensor, type GgufValue, ggufStrings, parseGgufHeader } from './gguf.ts'
 export { formatProfile, type ProfileFields } from './profile.ts'
 export { assertInputs, openReferenceEngine } from './reference-engine.ts'
+export { assertModule } from './sandbox/check-module.ts'
+export { SandboxDeadlineError, SandboxRefusedError, SandboxTrapError } from './sandbox/sandbox-errors.ts'
+export {
+  defaultDeadlineMs,
+  type LoadModelOptions,
+  loadModelOn,
+  type SandboxedModel,
+  type SandboxHost,
+  type SandboxRun,
+  type SandboxRunOptions,
+  type SandboxWorker,
+} from './sandbox/sandboxed-model.ts'
+export { inspectModule } from '@tacit/wasm'

@@ -30,7 +30,9 @@ export function buildIntegerMap(map: IntegerMap): FunctionBuilder {
     for (const multiply of ['i64x2.extmul_low_i32x4_s', 'i64x2.extmul_high_i32x4_s'] as const) {
       f.v128(biases)
       for (const [operand, value] of values.entries()) {
-        f.get(value).v128(splatI32(map.multipliers[operand] ?? 0)).op(multiply, 'i64x2.add')
+        f.get(value)
+          .v128(splatI32(map.multipliers[operand] ?? 0))
+          .op(multiply, 'i64x2.add')
       }
       f.i32(map.plan.shift).op('i64x2.shr_u')
     }

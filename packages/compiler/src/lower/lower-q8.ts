@@ -1,6 +1,15 @@
 // The q8 form (docs/spec/q8.md) as a program. Activations are centred int16, x - z, channels last where a window reads them;
 // traces and outputs put the bytes back into the order of the specification.
-import { boundaryName, elementCount, type Q8Add, type Q8Boundary, type Q8Layer, type Q8Model, type Q8Requantization, stridesOf } from '@tacit/model'
+import {
+  boundaryName,
+  elementCount,
+  type Q8Add,
+  type Q8Boundary,
+  type Q8Layer,
+  type Q8Model,
+  type Q8Requantization,
+  stridesOf,
+} from '@tacit/model'
 import { ProfileError } from '../errors.ts'
 import { buildArgMax } from '../kernels/arg-max.ts'
 import { buildIntegerMap, type IntegerMap } from '../kernels/integer-map.ts'
@@ -38,7 +47,8 @@ export function lowerQ8(model: Q8Model): Program {
   }
   const outputs = model.outputs.map(({ boundary, answer }) => lowerOutput(boundary, answer, state))
   const last = outputs.at(-1)
-  if (out.hasPendingSteps && last !== undefined) out.endLayer({ name: last.name, operator: 'argmax', view: last.view, elementType: last.elementType })
+  if (out.hasPendingSteps && last !== undefined)
+    out.endLayer({ name: last.name, operator: 'argmax', view: last.view, elementType: last.elementType })
   return { inputs, outputs, layers: out.layers }
 }
 
@@ -61,12 +71,18 @@ function lowerLayer(layer: Q8Layer, meaning: Q8Boundary, state: Q8State): View {
       return lowerAdd(layer, meaning, state)
     case 'square':
     case 'rescale':
-      return lowerMap([layer.input], meaning, state, {
-        multipliers: [layer.requantization.multipliers[0] ?? 0],
-        squared: layer.kind === 'square',
-        bias: layer.requantization.biases[0] ?? 0n,
-        shift: layer.requantization.shift,
-      }, layer.requantization)
+      return lowerMap(
+        [layer.input],
+        meaning,
+        state,
+        {
+          multipliers: [layer.requantization.multipliers[0] ?? 0],
+          squared: layer.kind === 'square',
+          bias: layer.requantization.biases[0] ?? 0n,
+          shift: layer.requantization.shift,
+        },
+        layer.requantization,
+      )
   }
 }
 
@@ -113,7 +129,8 @@ function requantization(by: Q8Requantization, meaning: Q8Boundary, channels: Cha
 }
 
 function weightBound(weights: Int8Array, perChannel: number, reach: bigint): (channel: number) => bigint {
-  return (channel) => reach * BigInt(weights.subarray(channel * perChannel, (channel + 1) * perChannel).reduce((sum, weight) => sum + Math.abs(weight), 0))
+  return (channel) =>
+    reach * BigInt(weights.subarray(channel * perChannel, (channel + 1) * perChannel).reduce((sum, weight) => sum + Math.abs(weight), 0))
 }
 
 function lowerDense(layer: Extract<Q8Layer, { kind: 'dense' }>, meaning: Q8Boundary, state: Q8State): View {
@@ -126,7 +143,12 @@ function lowerDense(layer: Extract<Q8Layer, { kind: 'dense' }>, meaning: Q8Bound
   const region = state.out.region('transient', rows * padded * 2)
   const result = { ...denseView(region, 'i16', [rows, outputSize], meaning.zeroPoint), strides: [padded, 1] }
   const bound = weightBound(weights, inputSize, reachOf(source.meaning))
-  const b = packConstant(state.out, 'int8', { depth: inputSize, columns: outputSize, at: (k, n) => weights[n * inputSize + k] ?? 0 }, chooseTile(rows, outputSize).vectors)
+  const b = packConstant(
+    state.out,
+    'int8',
+    { depth: inputSize, columns: outputSize, at: (k, n) => weights[n * inputSize + k] ?? 0 },
+    chooseTile(rows, outputSize).vectors,
+  )
   emitProduct(state.out, {
     name: 'dense',
     rowShape: [rows],
@@ -144,14 +166,19 @@ function withShape(view: View, shape: readonly number[], state: Q8State): View {
   if (shape.length === view.shape.length && shape.every((size, axis) => size === view.shape[axis])) return view
   const [rows = 1, columns = 1] = view.shape
   if (shape.at(-1) === columns && elementCount(shape) === rows * columns && view.strides[0] !== columns) {
-    const strides = stridesOf(shape).map((stride, axis) => (axis === shape.length - 1 ? 1 : (stride / columns) * (view.strides[0] ?? columns)))
+    const strides = stridesOf(shape).map((stride, axis) =>
+      axis === shape.length - 1 ? 1 : (stride / columns) * (view.strides[0] ?? columns),
+    )
     return { ...view, shape, strides }
   }
   const dense = isDense(view) ? view : state.out.asDense(view)
   return { ...dense, shape, strides: stridesOf(shape) }
 }
 
-const anonymous = (kind: string) => ({ name: kind, operation: { operator: 'QLinearConv' as const, window: { kernel: [], strides: [], dilations: [], pads: [] }, group: 1 } })
+const anonymous = (kind: string) => ({
+  name: kind,
+  operation: { operator: 'QLinearConv' as const, window: { kernel: [], strides: [], dilations: [], pads: [] }, group: 1 },
+})
 
 function imageShape(shape: readonly number[]): readonly number[] {
   return shape.length === 3 ? [shape[0] ?? 1, shape[1] ?? 1, 1, shape[2] ?? 1] : shape
@@ -234,7 +261,8 @@ function lowerAdd(layer: Q8Add, meaning: Q8Boundary, state: Q8State): View {
 type MapTerms = { readonly multipliers: readonly number[]; readonly squared: boolean; readonly bias: bigint; readonly shift: number }
 
 function lowerMap(inputs: readonly number[], meaning: Q8Boundary, state: Q8State, terms: MapTerms, perChannel?: Q8Requantization): View {
-  if (perChannel !== undefined && perChannel.multipliers.length > 1) throw new ProfileError('a rescale or square has more than one multiplier')
+  if (perChannel !== undefined && perChannel.multipliers.length > 1)
+    throw new ProfileError('a rescale or square has more than one multiplier')
   const sources = inputs.map((index) => input(state, index))
   const views = sources.map(({ view }) => state.out.asDense(view))
   const size = elementCount(meaning.shape)
@@ -249,7 +277,13 @@ function lowerMap(inputs: readonly number[], meaning: Q8Boundary, state: Q8State
   )
   const plan = planOf(meaning, terms.shift, largest)
   if (plan.wide) throw new ProfileError('an elementwise layer has a range beyond int32')
-  const map: IntegerMap = { size, multipliers: terms.multipliers, squared: terms.squared, bias: terms.bias + (1n << BigInt(terms.shift - 1)), plan }
+  const map: IntegerMap = {
+    size,
+    multipliers: terms.multipliers,
+    squared: terms.squared,
+    bias: terms.bias + (1n << BigInt(terms.shift - 1)),
+    plan,
+  }
   const key = `integer map ${size} ${terms.multipliers.join()} ${terms.squared} ${map.bias} ${JSON.stringify(plan)}`
   state.out.call({ name: 'map', key, build: () => buildIntegerMap(map), arguments: [...views, output], reads: views, writes: [output] })
   return output

@@ -3,3 +3,4 @@ export { type AddModelOptions, type ModelKind, type ModelStore, openModelStore, 
 export { type DetectedOllama, defaultOllamaAddress, detectOllama, type OllamaModel, ollamaAddress } from './ollama-api.ts'
 export { type OllamaEngineOptions, openOllamaEngine } from './ollama-engine.ts'
 export { openReferenceFile, type ReferenceFileOptions } from './onnx-file.ts'
+export { loadModel } from './sandbox-model.ts'
