@@ -161,7 +161,8 @@ export async function createSealNetwork(network: SquareNetwork, settings: SealSe
     rotateSum(sum, doublings(rows, slots).reverse())
     addBias(sum, 'firstBias', (s) => first.bias[s % rows] ?? 0)
     square(sum)
-    const [second, third] = rest as readonly [DenseLayer, DenseLayer | undefined]
+    const [second, third] = rest
+    if (second === undefined) throw new RangeError('at least two layers')
     comb(sum, 'second', second, rows)
     let out = sum
     if (third !== undefined) {

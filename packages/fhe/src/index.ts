@@ -6,6 +6,7 @@ export {
   encodedNetworkRoot,
   encodeNetwork,
   hashEncodedNetwork,
+  parseEncodedNetwork,
   serializeEncodedNetwork,
 } from './circuit/encoded-network.ts'
 export type { TraceObserver } from './circuit/evaluate.ts'

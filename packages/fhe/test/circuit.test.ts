@@ -3,8 +3,17 @@ import { createHash } from 'node:crypto'
 import { describe, it } from 'node:test'
 import { createGenerator } from '../bench/networks.ts'
 import { decryptOutputs, encodeInput, parseResponse } from '../src/circuit/client-codec.ts'
-import { assertEncoded, encodedNetworkRoot, encodeNetwork, packedColumn } from '../src/circuit/encoded-network.ts'
+import {
+  assertEncoded,
+  encodedNetworkRoot,
+  encodeNetwork,
+  hashEncodedNetwork,
+  packedColumn,
+  parseEncodedNetwork,
+  serializeEncodedNetwork,
+} from '../src/circuit/encoded-network.ts'
 import { boundNetwork, evaluateInClear } from '../src/circuit/network.ts'
+import { parsePlan } from '../src/circuit/parse-plan.ts'
 import { planCircuit } from '../src/circuit/plan.ts'
 import { CircuitSession } from '../src/circuit/session.ts'
 import { encryptSeeded } from '../src/ckks/seeded-ciphertext.ts'
@@ -124,7 +133,7 @@ describe('encrypted networks', () => {
     const request = encryptSeeded(made.ring, made.secretKey, message, { level: 4, random: fakeRandom(9) })
     const { response } = session.evaluate(request)
     const hashes = [encodedNetworkRoot(made.encoded), made.keyBytes, request, response].map((bytes) => sha256(bytes).slice(0, 16))
-    assert.deepEqual(hashes, ['HASHES'])
+    assert.deepEqual(hashes, ['6d46fa9e34c2ced7', '61f7b6a8ca3d510d', 'c7dd74e3c71dc6f9', 'b2d76f5748f862a1'])
   })
 
   it('answer exactly to the model that was committed', () => {
@@ -169,5 +178,31 @@ describe('encrypted networks', () => {
     const network = randomNetwork([9, 5, 2])
     const plan = planCircuit(network)
     assert.deepEqual(encodedNetworkRoot(encodeNetwork(network, plan)), encodedNetworkRoot(encodeNetwork(network, plan)))
+  })
+})
+
+describe('an encoded network as bytes', () => {
+  const { encoded } = setUp([9, 5, 2])
+  const bytes = serializeEncodedNetwork(encoded)
+  it('comes back as it was', () => {
+    assert.deepEqual(parseEncodedNetwork(bytes), encoded)
+    assert.deepEqual(hashEncodedNetwork(bytes), encodedNetworkRoot(encoded))
+  })
+  it('is refused when cut, grown or not followable', () => {
+    for (const size of [0, 7, 11, 12, 500, bytes.length - 1, bytes.length - 8]) {
+      assert.throws(() => parseEncodedNetwork(bytes.slice(0, size)), { code: 'fhe.malformed' })
+    }
+    assert.throws(() => parseEncodedNetwork(Uint8Array.from([...bytes, ...new Uint8Array(8)])), { code: 'fhe.malformed' })
+    const plans: readonly (readonly [string, string])[] = [
+      ['"level":4,"input"', '"level":6,"input"'],
+      ['"diagonals":1', '"diagonals":0'],
+      ['"width":', '"width":1'],
+      ['"version":1', '"version":2'],
+      ['ckks-8192-180', 'ckks-8192-999'],
+    ]
+    for (const [from, to] of plans) {
+      const json = JSON.stringify(encoded.plan).replace(from, to)
+      assert.throws(() => parsePlan(new TextEncoder().encode(json)), { code: 'fhe.malformed' }, to)
+    }
   })
 })

@@ -6,6 +6,7 @@ import { MalformedEncryptionError } from '../errors.ts'
 import { at, range } from '../internal/at.ts'
 import { getParameters } from '../parameters.ts'
 import type { DenseLayer, SquareNetwork } from './network.ts'
+import { parsePlan } from './parse-plan.ts'
 import { type CircuitPlan, type HiddenPlan, powerOfTwo } from './plan.ts'
 
 /** The integers of one hidden layer: a polynomial per diagonal, and the bias. */
@@ -99,6 +100,7 @@ export function outputPositions({ hidden, output: { inputs, outputs } }: Pick<Ci
 }
 
 const encodingVersion = 1
+const maximumPlanBytes = 1 << 20
 
 /** The canonical bytes of an encoded network: the plan as JSON, then every integer in 8 bytes, two's complement, little-endian. */
 export function serializeEncodedNetwork({ plan, hidden, output, outputBias }: EncodedNetwork): Uint8Array<ArrayBuffer> {
@@ -112,6 +114,31 @@ export function serializeEncodedNetwork({ plan, hidden, output, outputBias }: En
   head.set([0x54, 0x46, 0x6d, 0x64, encodingVersion])
   const length = new Uint8Array(new Uint32Array([json.length]).buffer)
   return concatBytes(head, length, json, new Uint8Array(integers.buffer))
+}
+
+/**
+ * Reads an encoded network. Whoever got the bytes from a stranger compares {@link hashEncodedNetwork} with the registered root first.
+ * @throws MalformedEncryptionError
+ */
+export function parseEncodedNetwork(bytes: Uint8Array): EncodedNetwork {
+  const what = 'The encoded network'
+  const head = [0x54, 0x46, 0x6d, 0x64, encodingVersion, 0, 0, 0]
+  if (bytes.length < 12 || head.some((byte, i) => bytes[i] !== byte)) throw new MalformedEncryptionError(what, 'is something else')
+  const length = new DataView(bytes.buffer, bytes.byteOffset, 12).getUint32(8, true)
+  const rest = bytes.subarray(12 + length)
+  if (length > maximumPlanBytes || rest.length % 8 !== 0) throw new MalformedEncryptionError(what, 'does not have its length')
+  const plan = parsePlan(bytes.subarray(12, 12 + length))
+  const { polyDegree } = getParameters(plan.parameters)
+  const polynomials = plan.hidden.reduce((sum, { diagonals }) => sum + diagonals + 1, 1)
+  if (rest.length !== 8 * (polynomials * polyDegree + plan.output.outputs))
+    throw new MalformedEncryptionError(what, 'does not have its length')
+  const integers = new BigInt64Array(rest.slice().buffer)
+  let offset = 0
+  const next = (): IntegerPolynomial => Float64Array.from(integers.subarray(offset, (offset += polyDegree)), Number)
+  const hidden = plan.hidden.map(({ diagonals }) => ({ diagonals: range(diagonals).map(next), bias: next() }))
+  const encoded = { plan, hidden, output: next(), outputBias: [...integers.subarray(offset)] }
+  assertEncoded(encoded)
+  return encoded
 }
 
 /** The hash that stands for an encoded network in the model's root. */
