@@ -20,7 +20,8 @@ export type FileReading = { readonly file: ReceiptFile } | { readonly refused: s
  */
 export function readReceiptFile(input: unknown): FileReading {
   try {
-    return input instanceof Uint8Array ? readBytes(input) : readValue(input)
+    const bytes = asBytes(input)
+    return bytes === undefined ? readValue(input) : readBytes(bytes)
   } catch (error) {
     if (error instanceof MalformedError) return { refused: error.message }
     throw error
@@ -42,4 +43,9 @@ function readValue(value: unknown): FileReading {
   if (encodeReceiptFile(file).length > maxReceiptFileBytes)
     return { refused: `The receipt file is longer than ${maxReceiptFileBytes} bytes.` }
   return { file }
+}
+
+/** The bytes behind a typed array, also one of another realm (a frame, a worker's sandbox), or undefined when it is none. */
+export function asBytes(input: unknown): Uint8Array | undefined {
+  return ArrayBuffer.isView(input) ? new Uint8Array(input.buffer, input.byteOffset, input.byteLength) : undefined
 }

@@ -70,5 +70,5 @@ export function encodePixels(pixels: readonly number[], name = 'input'): readonl
   const wire = (data: Uint8Array, type: string) =>
     canonicalBytes({ kind: 'tensors', tensors: [{ name, type, shape: [1, pixels.length], data: toHex(data) }] })
   const bytes = (values: Float32Array) => new Uint8Array(values.buffer)
-  return [wire(bytes(scaled), 'f32'), wire(bytes(raw), 'f32'), wire(int8, 'i8'), bytes(scaled)]
+  return [wire(bytes(scaled), 'f32'), wire(bytes(raw), 'f32'), int8]
 }

@@ -95,7 +95,7 @@ export async function buildState(options: StateOptions = {}): Promise<ChainState
   const workerSlot = BigInt(addressOfLabel('operator')) | (BigInt(options.status ?? 1) << 160n) | (1_794_000_000n << 168n) | (4n << 208n)
   await putWord(storage, deriveWorkerSlot(options.worker ?? worker.address), workerSlot)
   await putWord(storage, deriveStakeSlot(options.worker ?? worker.address, options.model ?? model), options.stakedWei ?? 10n ** 21n)
-  for (let i = 0; i < 200; i++) await putWord(storage, bytes32Of(`filler slot ${i}`), BigInt(i + 1))
+  for (let i = 0; i < 40; i++) await putWord(storage, bytes32Of(`filler slot ${i}`), BigInt(i + 1))
   const modelStorage = await createMPT({ useKeyHashing: true })
   const slots = deriveModelSlots(model)
   await putWord(modelStorage, slots.head, BigInt(addressOfLabel('owner')) | (BigInt(options.modelStatus ?? 1) << 160n))
@@ -104,7 +104,7 @@ export async function buildState(options: StateOptions = {}): Promise<ChainState
   for (let i = 0; i < 20; i++) await putWord(modelStorage, bytes32Of(`filler model slot ${i}`), BigInt(i + 1))
   const accounts = await createMPT({ useKeyHashing: true })
   const code = seeded('code')
-  for (let i = 0; i < 100; i++) {
+  for (let i = 0; i < 40; i++) {
     await accounts.put(seeded(`filler account ${i}`).subarray(12), RLP.encode([i + 1, 10n ** 18n, storage.EMPTY_TRIE_ROOT, code]))
   }
   await accounts.put(parseHex(options.registry ?? contracts.workerRegistry, 'x'), RLP.encode([1, 0, storage.root(), code]))

@@ -13,6 +13,7 @@ import {
   type StreamOpening,
 } from '@tacit/protocol'
 import { verifyOpening } from '@tacit/session'
+import { asBytes } from '../read-file.ts'
 import { type CheckLine, fail, pass } from '../result.ts'
 
 /** One line per commitment that the openings open. */
@@ -30,7 +31,8 @@ export function checkOpenings(core: ReceiptCore, input: unknown): readonly Check
 
 function readOpenings(input: unknown): Openings | string {
   try {
-    return input instanceof Uint8Array ? parseOpenings(input) : openingsSchema(input, 'openings')
+    const bytes = asBytes(input)
+    return bytes === undefined ? openingsSchema(input, 'openings') : parseOpenings(bytes)
   } catch (error) {
     if (error instanceof MalformedError) return error.message
     throw error
