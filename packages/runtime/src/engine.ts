@@ -64,6 +64,7 @@ export type LanguageEngine = EngineBase & {
 /** Chat messages that go through the model's own template, or a prompt that is taken as it is. */
 export type LanguageInput = { readonly messages: readonly ChatMessage[] } | { readonly prompt: string }
 
+/** One turn of a conversation. */
 export type ChatMessage = { readonly role: 'system' | 'user' | 'assistant'; readonly content: string }
 
 /** What to generate and how; sampling depends on nothing but this, the profile and the seed. */
@@ -106,11 +107,13 @@ export type TensorEngine = EngineBase & {
   run(inputs: NamedTensors, options?: TensorRunOptions): Promise<TensorRun>
 }
 
+/** Tensors by the names of inputs or outputs. */
 export type NamedTensors = Readonly<Record<string, Tensor>>
 
 /** `trace` asks for the activations at layer boundaries, which commitments and layer proofs stand on. */
 export type TensorRunOptions = EngineOptions & { readonly trace?: boolean }
 
+/** What one run gave. */
 export type TensorRun = {
   readonly outputs: NamedTensors
   /** In execution order; present when it was asked for and the engine has them. */
@@ -128,6 +131,7 @@ export type Tensor =
   | { readonly type: 'i32'; readonly shape: readonly number[]; readonly data: Int32Array }
   | { readonly type: 'i64'; readonly shape: readonly number[]; readonly data: BigInt64Array }
 
+/** The element types that a request can carry. */
 export type TensorType = Tensor['type']
 
 /** A dimension of -1 is free (a batch). */

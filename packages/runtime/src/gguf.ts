@@ -10,6 +10,7 @@ export type GgufHeader = {
   readonly dataOffset: number
 }
 
+/** Where a tensor lies in the file, fastest dimension first. */
 export type GgufTensor = {
   readonly name: string
   readonly shape: readonly number[]

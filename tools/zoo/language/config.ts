@@ -18,6 +18,7 @@ export const controlTokens = {
   system: 260,
 } as const
 
+/** How the vocabulary writes them, in order. */
 export const controlTokenTexts: readonly string[] = ['<|begin|>', '<|end|>', '<|user|>', '<|assistant|>', '<|system|>']
 
 /** The model that is shipped. Widths are multiples of 32, the block length of q8_0 and q4_0. */
@@ -42,6 +43,7 @@ export type TrainingPlan = {
   readonly phases: readonly { readonly steps: number; readonly window: number; readonly batch: number }[]
 }
 
+/** What the shipped files come from. */
 export const shippedPlan: TrainingPlan = {
   seed: 1,
   trainingDocuments: 12_000,

@@ -47,6 +47,7 @@ export function documentTokens(document: Document): TokenizedDocument {
 /** Windows that begin where a document begins, and what follows each of their tokens. */
 export type Batch = { readonly inputs: Int32Array; readonly targets: Int32Array }
 
+/** Windows at random documents. */
 export function drawBatch(
   stream: TokenStream,
   random: Random,

@@ -1,4 +1,5 @@
 // Writes GGUF version 3 (https://github.com/ggml-org/ggml/blob/master/docs/gguf.md).
+/** A metadata value of one of the types that are needed here. */
 export type GgufMetadata =
   | { readonly type: 'string'; readonly value: string }
   | { readonly type: 'u32' | 'f32'; readonly value: number }

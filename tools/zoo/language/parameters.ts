@@ -32,6 +32,7 @@ export function tensorShapes({ vocabulary, width, layers, feedForward }: ModelSh
   return [{ name: 'token_embd', rows: vocabulary, columns: width }, ...blocks.flat(), { name: 'output_norm', rows: width }]
 }
 
+/** How many weights a tensor has. */
 export function elementCount({ rows, columns = 1 }: TensorShape): number {
   return rows * columns
 }
@@ -62,6 +63,7 @@ export function initialise(parameters: Parameters, layers: number, seed: number)
   }
 }
 
+/** The view of one tensor. */
 export function tensorOf(parameters: Parameters, name: string): Float32Array {
   const tensor = parameters.tensors.get(name)
   if (tensor === undefined) throw new Error(`No tensor ${name}.`)

@@ -1,6 +1,7 @@
 // Tensor encodings of GGUF as llama.cpp defines them (ggml-quants: block_q8_0, block_q4_0), little endian.
 import { fromHalf, toHalf } from './half.ts'
 
+/** How weights are stored. */
 export type Encoding = 'f32' | 'f16' | 'q8_0' | 'q4_0'
 
 /** ggml's number for each tensor type, and the value of `general.file_type` for a file that is mostly of it. */

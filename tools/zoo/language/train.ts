@@ -20,6 +20,7 @@ export type TrainingFacts = {
   readonly bitsPerByte: number
 }
 
+/** The weights of all tensors, one after the other, and the facts. */
 export type Trained = { readonly weights: Float32Array; readonly facts: TrainingFacts }
 
 /** The same shape and plan give the same weights. */

@@ -33,11 +33,13 @@ export type Transformer = {
 /** Weights and gradients, which transformers of different batch sizes may share. */
 export type TrainedState = { readonly parameters: Parameters; readonly gradients: Parameters }
 
+/** Room for the weights of a model and their gradients. */
 export function allocateState(kernel: Kernel, shape: ModelShape): TrainedState {
   const shapes = tensorShapes(shape)
   return { parameters: allocateParameters(kernel, shapes), gradients: allocateParameters(kernel, shapes) }
 }
 
+/** A transformer for batches of one size; `parameters` are not touched. */
 export function createTransformer(
   kernel: Kernel,
   shape: ModelShape,

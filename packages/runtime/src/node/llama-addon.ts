@@ -6,6 +6,7 @@ import { createRequire } from 'node:module'
 import { dirname, join } from 'node:path'
 import { pathToFileURL } from 'node:url'
 
+/** The exports of the binding that are used here. */
 export type LlamaAddon = {
   readonly AddonModel: new (path: string, options: AddonModelOptions) => AddonModel
   readonly AddonContext: new (model: AddonModel, options: AddonContextOptions) => AddonContext
@@ -24,6 +25,7 @@ type AddonModelOptions = {
   readonly checkTensors: boolean
 }
 
+/** Weights and vocabulary in memory. */
 export type AddonModel = {
   init(): Promise<boolean>
   tokenize(text: string, specialTokens: boolean): Uint32Array
@@ -44,6 +46,7 @@ type AddonContextOptions = {
   readonly flashAttention: false
 }
 
+/** A key-value cache with the batch that is being evaluated. */
 export type AddonContext = {
   init(): Promise<boolean>
   initBatch(tokens: number): void
@@ -53,6 +56,7 @@ export type AddonContext = {
   disposeSequence(sequence: number): void
 }
 
+/** Picks tokens; keeps the state of its seed. */
 export type AddonSampler = {
   applyConfig(config: { readonly temperature: number; readonly topP: number; readonly seed: number }): void
   dispose(): void

@@ -8,6 +8,7 @@ import { slotQueue } from '../slot-queue.ts'
 import type { ModelFacts, OpenModel } from './llama-messages.ts'
 import { type LlamaProcess, startLlamaProcess } from './llama-process.ts'
 
+/** What to open, and within which limits. */
 export type LlamaEngineOptions = {
   /** A GGUF file. */
   readonly file: string

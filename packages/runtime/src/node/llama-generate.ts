@@ -8,6 +8,7 @@ import { promptTokens } from './llama-prompt.ts'
 
 const sequence = 0
 
+/** How a running request talks to whoever asked. */
 export type GenerateEvents = {
   /** Resolves when the parent has room for one more text event. */
   readonly text: (text: string, tokens: number) => Promise<void>
@@ -15,6 +16,7 @@ export type GenerateEvents = {
   readonly cancelled: () => boolean
 }
 
+/** How an answer ended. */
 export type Generated = { readonly finishReason: 'stop' | 'length'; readonly promptTokens: number; readonly completionTokens: number }
 
 /** Runs one request; undefined when it was cancelled. */

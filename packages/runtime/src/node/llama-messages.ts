@@ -17,6 +17,7 @@ export type ParentMessage =
   | { readonly type: 'credit'; readonly id: number; readonly events: number }
   | { readonly type: 'cancel'; readonly id: number }
 
+/** Which file to open, and how. */
 export type OpenModel = {
   readonly file: string
   readonly digest?: ModelDigest
@@ -25,6 +26,7 @@ export type OpenModel = {
   readonly threads: number
 }
 
+/** A request with every default filled in. */
 export type ChildRequest = {
   readonly input: LanguageInput
   readonly maxTokens: number

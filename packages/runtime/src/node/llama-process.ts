@@ -30,6 +30,7 @@ export type LlamaProcess = {
   kill(): void
 }
 
+/** Patience with one request. */
 export type GenerateLimits = {
   readonly signal: AbortSignal | undefined
   /** Without any sign of life for this long, the process is killed. */
@@ -40,6 +41,7 @@ export type GenerateLimits = {
   readonly settled: () => void
 }
 
+/** Patience with a start. */
 export type StartLimits = { readonly startTimeoutMs: number; readonly signal?: AbortSignal }
 
 /** @throws RuntimeError naming why the model cannot be opened, or EngineStartError. */

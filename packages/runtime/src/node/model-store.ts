@@ -10,6 +10,7 @@ import type { GgufHeader } from '../gguf.ts'
 import { readGgufFile } from './gguf-file.ts'
 import { openPinned, type PinnedFile } from './pinned-file.ts'
 
+/** What kind of file a model is. */
 export type ModelKind = 'gguf' | 'onnx'
 
 /** A model of the store. */
@@ -28,6 +29,7 @@ export type StoredModel = {
   readonly notice?: string
 }
 
+/** How to add a file. */
 export type AddModelOptions = {
   /** How to call it; the file's name without its ending when absent. */
   readonly name?: string
@@ -39,6 +41,7 @@ export type AddModelOptions = {
   readonly notice?: string
 }
 
+/** The models in one folder. */
 export type ModelStore = {
   /**
    * Adds a `.gguf` or `.onnx` file after looking inside. Adding the same bytes again changes nothing.

@@ -16,6 +16,7 @@ export type OllamaModel = {
 /** A running Ollama and what it offers. */
 export type DetectedOllama = { readonly address: string; readonly models: readonly OllamaModel[] }
 
+/** Where Ollama listens unless told otherwise. */
 export const defaultOllamaAddress = 'http://127.0.0.1:11434'
 const replyLimitBytes = 16 << 20
 
@@ -124,6 +125,7 @@ async function readBounded(response: Response, limitBytes: number): Promise<stri
   return Buffer.concat(parts).toString('utf8')
 }
 
+/** The fields of an object from outside; none when it is something else. */
 export function asRecord(value: unknown): Record<string, unknown> {
   return typeof value === 'object' && value !== null ? { ...value } : {}
 }

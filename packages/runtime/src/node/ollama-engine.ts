@@ -24,6 +24,7 @@ import {
   sendToOllama,
 } from './ollama-api.ts'
 
+/** Which model to open, and within which limits. */
 export type OllamaEngineOptions = {
   /** As Ollama lists it; `:latest` may be left out. */
   readonly model: string

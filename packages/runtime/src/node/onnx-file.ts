@@ -6,6 +6,7 @@ import type { ModelDigest, TensorEngine } from '../engine.ts'
 import { DigestMismatchError, ModelNotFoundError } from '../errors.ts'
 import { openReferenceEngine } from '../reference-engine.ts'
 
+/** Which file to open, and how. */
 export type ReferenceFileOptions = {
   readonly file: string
   /** Refuse any other bytes. */
