@@ -72,8 +72,16 @@ async function paymentGas(chain: Chain): Promise<Record<string, number>> {
   const topUp = await topUpLock(client, { ...first.target, amountWei: token })
   const many = []
   for (let i = 0; i < 20; i++) many.push(await open())
-  const batchFirst = await redeemVouchers(worker, many.map(({ key }) => claim(key, token)), { receiptsRoot: root })
-  const batchNext = await redeemVouchers(worker, many.map(({ key }) => claim(key, 2n * token)), { receiptsRoot: root })
+  const batchFirst = await redeemVouchers(
+    worker,
+    many.map(({ key }) => claim(key, token)),
+    { receiptsRoot: root },
+  )
+  const batchNext = await redeemVouchers(
+    worker,
+    many.map(({ key }) => claim(key, 2n * token)),
+    { receiptsRoot: root },
+  )
   const split = splitOf(worker.address, await fetchChannel(connection, first.channelId))
   const withdraw = await withdrawRevenue(worker, { splits: [split] })
   const unlock = await requestUnlock(client, first.target)

@@ -36,6 +36,12 @@ export async function startAnvil(config: TetherConfig, port: number, statePath: 
   })
   if (child.pid === undefined) throw new StartFailure({ reason: 'start-failed', detail: 'anvil could not be executed', output: [] })
   recordAnvil(config.directory, child.pid)
+  // Whatever ends the tether, also an error or a stop that comes while anvil still starts, ends anvil.
+  const killWithUs = (): void => {
+    child.kill('SIGKILL')
+  }
+  process.once('exit', killWithUs)
+  void exited.then(() => process.off('exit', killWithUs))
   const anvil: AnvilProcess = {
     pid: child.pid,
     port,

@@ -1,5 +1,6 @@
 // A chain of its own for one test file, with accounts that have tokens and gas.
 import { randomBytes } from 'node:crypto'
+import { readFileSync } from 'node:fs'
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -52,10 +53,11 @@ export async function warp(connection: ChainConnection, seconds: number): Promis
   await rpc(connection, 'evm_mine')
 }
 
+/** Whether the process runs. One that has ended and that nobody has asked about yet (a zombie) does not. */
 export function isAlive(pid: number): boolean {
   try {
     process.kill(pid, 0)
-    return true
+    return process.platform !== 'linux' || !/\) Z /.test(readFileSync(`/proc/${pid}/stat`, 'utf8'))
   } catch {
     return false
   }
