@@ -22,8 +22,8 @@ describe('a receipt with evidence from a real node', () => {
   it('verifies, and names the stake that was there', async () => {
     const result = await verifyReceipt(encodeReceiptFile(file), { checkpoint })
     assert.equal(result.exitCode, 0, JSON.stringify(result.lines, null, 1))
-    assert.match(reasonOf(result, 'registration'), /^PASS .* active with 3000000000000000000000 wei staked/)
-    assert.match(reasonOf(result, 'model'), /^PASS .*least stake 2000000000000000000000 wei/)
+    assert.match(reasonOf(result, 'registration'), /^PASS .* active with 3000 tokens staked/)
+    assert.match(reasonOf(result, 'model'), /^PASS .*least stake 2000 tokens/)
   })
 
   it('verifies while its worker drains', async () => {

@@ -47,6 +47,12 @@ describe('a receipt with all its evidence', () => {
     assert.throws(() => assertVerified(result), { code: 'receipt.incomplete' })
   })
 
+  it('names amounts in tokens, exactly', async () => {
+    const lines = explainReceipt(await verifyReceipt(world.bytes, { checkpoint: world.checkpoint, openings: world.openings })).join()
+    assert.match(lines, /with 1000 tokens staked/)
+    assert.match(lines, /at 0\.00000000000001 tokens a step/)
+  })
+
   it('is explained one sentence per line, with the verdict last', async () => {
     const lines = explainReceipt(await verifyReceipt(world.bytes, { checkpoint: world.checkpoint }))
     assert.match(lines.at(-1) ?? '', /^VERIFIED/)

@@ -11,6 +11,7 @@ import {
   unpackStakeSlot,
   unpackWorkerSlot,
 } from '@tacit/protocol'
+import { inTokens } from '../amounts.ts'
 import type { BlockHeader } from '../block-header.ts'
 import { type CheckLine, fail, pass, skip, skipUnneeded } from '../result.ts'
 import { readState } from '../state-proof.ts'
@@ -79,7 +80,7 @@ function describeRegistration(core: ReceiptCore, registration: Registration, che
   const distance = distanceInWords(Number(header.timestamp) - core.acceptedAt)
   return pass(
     'registration',
-    `In block ${header.number} (${isoTime(Number(header.timestamp))}, ${distance}) the worker was ${status} with ${stakedWei} wei staked for the model.`,
+    `In block ${header.number} (${isoTime(Number(header.timestamp))}, ${distance}) the worker was ${status} with ${inTokens(stakedWei)} staked for the model.`,
   )
 }
 

@@ -10,6 +10,7 @@ import {
   unpackModelHead,
   unpackModelTerms,
 } from '@tacit/protocol'
+import { inTokens } from '../amounts.ts'
 import { type CheckLine, fail, pass, skip } from '../result.ts'
 import { readState } from '../state-proof.ts'
 
@@ -57,10 +58,13 @@ async function checkItem(
   if (status === 'none') return fail('model', 'The model was not published at that block.')
   if (root !== BigInt(core.modelRoot)) return fail('model', 'The worker names other weights than those that were published.')
   if (stakedWei !== undefined && stakedWei < minStakeWei)
-    return fail('model', `The worker's stake is below the model's minimum, ${minStakeWei} wei.`)
+    return fail('model', `The worker's stake is below the model's minimum, ${inTokens(minStakeWei)}.`)
   if (checkpoint === undefined) return skip('model', 'The proof is sound, but nothing you trust says that its block exists.')
   if (state.header.hash !== checkpoint.blockHash) return fail('model', otherBlock)
-  return pass('model', `The weights named are those that ${owner} published (${status} at that block); least stake ${minStakeWei} wei.`)
+  return pass(
+    'model',
+    `The weights named are those that ${owner} published (${status} at that block); least stake ${inTokens(minStakeWei)}.`,
+  )
 }
 
 function parseProof(item: Evidence): ModelProof | string {

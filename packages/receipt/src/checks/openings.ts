@@ -13,6 +13,7 @@ import {
   type StreamOpening,
 } from '@tacit/protocol'
 import { verifyOpening } from '@tacit/session'
+import { inTokens } from '../amounts.ts'
 import { asBytes } from '../read-file.ts'
 import { type CheckLine, fail, pass } from '../result.ts'
 
@@ -57,14 +58,17 @@ function checkVoucher(core: ReceiptCore, voucher: NonNullable<Openings['voucher'
   if (commitment !== core.payment.voucherCommitment) return fail('voucher', 'The voucher shown is not the one that the receipt commits to.')
   if (order !== null && order.request.document.channel !== voucher.channelId)
     return fail('voucher', 'The voucher is of another channel than the order.')
-  return pass('voucher', `The receipt is paid by a voucher up to ${voucher.amount} wei on channel ${voucher.channelId}.`)
+  return pass('voucher', `The receipt is paid by a voucher up to ${inTokens(BigInt(voucher.amount))} on channel ${voucher.channelId}.`)
 }
 
 function checkOrder(core: ReceiptCore, order: NonNullable<Openings['order']>): CheckLine {
   const mismatch = findOrderMismatch(core, order)
   const { stepPrice } = order.quote.document
   return mismatch === undefined
-    ? pass('order', `The client ordered these levels, readers and deadline, at ${stepPrice} wei a step, and both sides signed it.`)
+    ? pass(
+        'order',
+        `The client ordered these levels, readers and deadline, at ${inTokens(BigInt(stepPrice))} a step, and both sides signed it.`,
+      )
     : fail('order', mismatch)
 }
 
