@@ -1,3 +1,10 @@
+export {
+  type BoundaryHash,
+  type EncryptedEvaluation,
+  EncryptedEvaluator,
+  type EncryptedEvaluatorOptions,
+  type ReexecutionResult,
+} from './encrypted/encrypted-evaluator.ts'
 export type {
   BoundaryActivation,
   ChatMessage,
