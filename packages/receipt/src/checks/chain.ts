@@ -5,6 +5,7 @@ import {
   deriveWorkerSlot,
   type Evidence,
   MalformedError,
+  parseHex,
   type ReceiptCore,
   type RegistrationProof,
   registrationProofSchema,
@@ -12,7 +13,7 @@ import {
   unpackWorkerSlot,
 } from '@tacit/protocol'
 import { inTokens } from '../amounts.ts'
-import type { BlockHeader } from '../block-header.ts'
+import { type BlockHeader, readBlockHeader } from '../block-header.ts'
 import { type CheckLine, fail, pass, skip, skipUnneeded } from '../result.ts'
 import { readState } from '../state-proof.ts'
 import { isoTime } from './core.ts'
@@ -29,7 +30,7 @@ export function checkNetwork(core: ReceiptCore, checkpoint: Checkpoint | undefin
 
 type Registration =
   | { readonly outcome: 'shown'; readonly header: BlockHeader; readonly stakedWei: bigint; readonly status: string }
-  | { readonly outcome: 'refused'; readonly reason: string; readonly header?: BlockHeader }
+  | { readonly outcome: 'refused'; readonly reason: string; readonly header: BlockHeader | undefined }
 
 /** The lines about a registration, and the stake that it shows. */
 export type RegistrationCheck = { readonly lines: readonly CheckLine[]; readonly stakedWei: bigint | undefined }
@@ -91,9 +92,10 @@ function distanceInWords(seconds: number): string {
 
 async function readRegistration(core: ReceiptCore, item: Evidence, checkpoint: Checkpoint | undefined): Promise<Registration> {
   const proof = parseProof(item)
-  if (typeof proof === 'string') return { outcome: 'refused', reason: proof }
+  if (typeof proof === 'string') return { outcome: 'refused', reason: proof, header: undefined }
   const foreign = findForeign(core, proof, checkpoint)
-  if (foreign !== undefined) return { outcome: 'refused', reason: foreign }
+  const header = readBlockHeader(parseHex(proof.blockHeader, 'A block header'))
+  if (foreign !== undefined) return { outcome: 'refused', reason: foreign, header }
   const state = await readState({
     blockHeader: proof.blockHeader,
     contract: proof.registry,
@@ -103,7 +105,7 @@ async function readRegistration(core: ReceiptCore, item: Evidence, checkpoint: C
       { slot: deriveStakeSlot(core.worker, core.model), proof: proof.stakeProof },
     ],
   })
-  if ('invalid' in state) return { outcome: 'refused', reason: `The registration proof is invalid: ${state.invalid}.` }
+  if ('invalid' in state) return { outcome: 'refused', reason: `The registration proof is invalid: ${state.invalid}.`, header }
   return judge(state.header, state.values)
 }
 
