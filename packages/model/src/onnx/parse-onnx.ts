@@ -1,6 +1,6 @@
 import { DynamicShapeError, InvalidGraphError, UnsupportedOperatorError, UnsupportedOpsetError, UnsupportedTypeError } from '../errors.ts'
 import type { Graph } from '../graph.ts'
-import type { TensorType } from '../tensor.ts'
+import type { Tensor, TensorType } from '../tensor.ts'
 import { GraphBuilder } from './graph-builder.ts'
 import { type OnnxModel, type OnnxNode, type OnnxValue, readModel } from './model-proto.ts'
 import { NodeReader, type OperatorReader } from './node-reader.ts'
@@ -18,6 +18,8 @@ export type ParseOnnxOptions = {
   readonly dimensions?: Readonly<Record<string, number>>
   /** Whole shapes for inputs, by name; they win over the file's. */
   readonly inputShapes?: Readonly<Record<string, readonly number[]>>
+  /** Fixed values for inputs, by name: they become constants, for files whose shapes or axes are inputs. */
+  readonly constants?: Readonly<Record<string, Tensor>>
   /** Reads weights that the file keeps in other files. */
   readonly externalData?: ExternalDataLoader
   /** The most elements one value may have. Default 2^28. */
@@ -62,6 +64,7 @@ export function parseOnnx(bytes: Uint8Array, options: ParseOnnxOptions = {}): Gr
   const version = opsetOf(model)
   const builder = new GraphBuilder({ maxElements })
   for (const { name, tensor } of model.initializers) builder.addConstant(name, tensor, 'the initializers')
+  for (const [name, tensor] of Object.entries(options.constants ?? {})) builder.addConstant(name, tensor, 'the given constants')
   for (const input of model.inputs) if (!builder.constants.has(input.name)) builder.addInput(input.name, inputType(input, options))
   for (const node of model.nodes) readerOf(node)(new NodeReader(node, version, builder))
   return builder.build(

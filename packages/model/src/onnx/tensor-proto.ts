@@ -54,6 +54,11 @@ export function elementTypeToOnnx(elementType: ElementType): number {
 /** A parsed TensorProto. */
 export type NamedTensor = { readonly name: string; readonly tensor: Tensor }
 
+/** Reads a tensor file (a serialised TensorProto), as ONNX's test cases have them. */
+export function parseOnnxTensor(bytes: Uint8Array, options: { readonly maxElements?: number } = {}): NamedTensor {
+  return readTensor(bytes, { maxElements: options.maxElements ?? 2 ** 28 })
+}
+
 type RawTensor = {
   name: string
   dataType: number
