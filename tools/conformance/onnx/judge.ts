@@ -41,12 +41,18 @@ export function judge(test: ConformanceCase): Verdict {
   } catch (error) {
     const code = error instanceof Error && 'code' in error ? String(error.code) : ''
     const message = error instanceof Error ? (error.message.split('\n')[0] ?? '') : String(error)
-    return skipCodes[code] === undefined ? { verdict: 'fail', reason: message } : { verdict: 'skip', reason: `${skipCodes[code]}: ${message}` }
+    return skipCodes[code] === undefined
+      ? { verdict: 'fail', reason: message }
+      : { verdict: 'skip', reason: `${skipCodes[code]}: ${message}` }
   }
 }
 
 /** Parses with the inputs' shapes; where shapes or axes are inputs, once more with small integer inputs (then all) fixed. */
-function parseBinding(test: ConformanceCase, named: Readonly<Record<string, Tensor>>, inputShapes: Readonly<Record<string, readonly number[]>>) {
+function parseBinding(
+  test: ConformanceCase,
+  named: Readonly<Record<string, Tensor>>,
+  inputShapes: Readonly<Record<string, readonly number[]>>,
+) {
   const isParameter = (tensor: Tensor) => tensor.elementType !== 'float32' || tensor.shape.length === 0
   const attempts = [[], Object.entries(named).filter(([, tensor]) => isParameter(tensor)), Object.entries(named)]
   for (const [index, constants] of attempts.entries()) {
@@ -67,7 +73,8 @@ function compare(got: Tensor, wanted: Tensor, test: ConformanceCase): string | u
     const [a, b] = [Number(got.data[i]), Number(wanted.data[i])]
     if (a === b || (Number.isNaN(a) && Number.isNaN(b))) continue
     const float = wanted.elementType === 'float32'
-    if (!float || !(Math.abs(a - b) <= test.absoluteTolerance + test.relativeTolerance * Math.abs(b))) return `differs at ${i}: ${a}, not ${b}`
+    if (!float || !(Math.abs(a - b) <= test.absoluteTolerance + test.relativeTolerance * Math.abs(b)))
+      return `differs at ${i}: ${a}, not ${b}`
   }
   return undefined
 }

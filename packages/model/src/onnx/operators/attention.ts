@@ -61,7 +61,12 @@ function attention(node: NodeReader): void {
   node.expectTypes([query.id, newKey.id, newValue.id], ['float32'])
   const presentKey = withPast(node, newKey, pastKey)
   const presentValue = withPast(node, newValue, pastValue)
-  if (query.heads % presentKey.heads !== 0 || presentKey.heads !== presentValue.heads || presentKey.length !== presentValue.length || query.size !== presentKey.size)
+  if (
+    query.heads % presentKey.heads !== 0 ||
+    presentKey.heads !== presentValue.heads ||
+    presentKey.length !== presentValue.length ||
+    query.size !== presentKey.size
+  )
     throw node.invalid('queries, keys and values do not fit together')
   const times = query.heads / presentKey.heads
   const [key, value] = [repeatHeads(node, presentKey, times), repeatHeads(node, presentValue, times)]
@@ -79,8 +84,11 @@ function attention(node: NodeReader): void {
 
   const result = node.emitInner({ operator: 'MatMul' }, [weights, value.id], float([query.batch, query.heads, query.length, value.size]))
   const merged = node.shapeOf(node.input(0)).length === 3
-  const output = merged ? reshape(node, transpose(node, result, [0, 2, 1, 3]), [query.batch, query.length, query.heads * value.size]) : result
-  for (const [index, id] of [output, presentKey.id, presentValue.id, stages[node.integer('qk_matmul_output_mode', 0)] ?? capped].entries()) node.emitAlias(index, id)
+  const output = merged
+    ? reshape(node, transpose(node, result, [0, 2, 1, 3]), [query.batch, query.length, query.heads * value.size])
+    : result
+  for (const [index, id] of [output, presentKey.id, presentValue.id, stages[node.integer('qk_matmul_output_mode', 0)] ?? capped].entries())
+    node.emitAlias(index, id)
 }
 
 function softCap(node: NodeReader, scores: ValueId, type: TensorType): ValueId {
@@ -118,9 +126,14 @@ function paddedMask(node: NodeReader, mask: ValueId, keys: number): ValueId {
 /** A float mask is added; a boolean one adds 0 where true and minus infinity elsewhere. */
 function maskBias(node: NodeReader, mask: ValueId, scores: TensorType): ValueId {
   const { elementType, shape } = node.typeOf(mask)
-  if (broadcastShapes(node, shape, scores.shape).some((size, axis) => size !== scores.shape[axis])) throw node.invalid('the mask does not fit the scores')
+  if (broadcastShapes(node, shape, scores.shape).some((size, axis) => size !== scores.shape[axis]))
+    throw node.invalid('the mask does not fit the scores')
   if (elementType === 'float32') return mask
-  return node.emitInner({ operator: 'Where' }, [mask, node.scalar('float32', 0), node.scalar('float32', Number.NEGATIVE_INFINITY)], float(shape))
+  return node.emitInner(
+    { operator: 'Where' },
+    [mask, node.scalar('float32', 0), node.scalar('float32', Number.NEGATIVE_INFINITY)],
+    float(shape),
+  )
 }
 
 /**
@@ -129,7 +142,14 @@ function maskBias(node: NodeReader, mask: ValueId, scores: TensorType): ValueId 
  */
 function allowedKeys(node: NodeReader, queries: number, keys: number, past: ValueId | undefined): ValueId | undefined {
   const valid = node.optional(6)
-  const counted = (count: number, shape: readonly number[]) => node.innerConstant(tensor('int64', shape, Array.from({ length: count }, (_, i) => i)))
+  const counted = (count: number, shape: readonly number[]) =>
+    node.innerConstant(
+      tensor(
+        'int64',
+        shape,
+        Array.from({ length: count }, (_, i) => i),
+      ),
+    )
   const int64 = (id: ValueId, shape: readonly number[]) => node.emitInner({ operator: 'Reshape' }, [id], { elementType: 'int64', shape })
   const batch = valid === undefined ? 1 : (node.shapeOf(valid)[0] ?? 1)
   if (valid !== undefined) node.expectTypes([valid], ['int64'])
@@ -141,7 +161,9 @@ function allowedKeys(node: NodeReader, queries: number, keys: number, past: Valu
   const key = counted(keys, [1, 1, 1, keys])
   const pastLength = past === undefined ? 0 : (node.shapeOf(past)[2] ?? 0)
   const offset =
-    lengths === undefined || past !== undefined ? node.scalar('int64', pastLength) : arithmetic('Sub', lengths, node.scalar('int64', queries))
+    lengths === undefined || past !== undefined
+      ? node.scalar('int64', pastLength)
+      : arithmetic('Sub', lengths, node.scalar('int64', queries))
   const position = arithmetic('Add', counted(queries, [1, 1, queries, 1]), offset)
   const conditions: ValueId[] = []
   if (node.integer('is_causal', 0) !== 0) conditions.push(compare('LessOrEqual', key, position))
@@ -161,7 +183,10 @@ function zeroMaskedRows(node: NodeReader, bias: ValueId, weights: ValueId, score
   const shape = node.shapeOf(bias)
   const rows = shape.with(-1, 1)
   const largest = node.emitInner({ operator: 'ReduceMax', axes: [shape.length - 1], keepDims: true }, [bias], float(rows))
-  const masked = node.emitInner({ operator: 'Equal' }, [largest, node.scalar('float32', Number.NEGATIVE_INFINITY)], { elementType: 'bool', shape: rows })
+  const masked = node.emitInner({ operator: 'Equal' }, [largest, node.scalar('float32', Number.NEGATIVE_INFINITY)], {
+    elementType: 'bool',
+    shape: rows,
+  })
   return node.emitInner({ operator: 'Where' }, [masked, node.scalar('float32', 0), weights], scores)
 }
 
@@ -196,7 +221,11 @@ function rotaryEmbedding(node: NodeReader): void {
 }
 
 /** Cached angles as [batch, length, 1, half], chosen by position ids where they are given. */
-function angles(node: NodeReader, index: number, size: { readonly batch: number; readonly length: number; readonly half: number }): ValueId {
+function angles(
+  node: NodeReader,
+  index: number,
+  size: { readonly batch: number; readonly length: number; readonly half: number },
+): ValueId {
   const cache = node.input(index)
   const positions = node.optional(3)
   let chosen = cache
@@ -207,7 +236,8 @@ function angles(node: NodeReader, index: number, size: { readonly batch: number;
   }
   const { shape } = node.typeOf(chosen)
   const { batch, length, half } = size
-  if (shape.length !== 3 || shape[0] !== batch || shape[1] !== length || shape[2] !== half) throw node.invalid(`its angles have shape [${shape.join(', ')}]`)
+  if (shape.length !== 3 || shape[0] !== batch || shape[1] !== length || shape[2] !== half)
+    throw node.invalid(`its angles have shape [${shape.join(', ')}]`)
   return reshape(node, chosen, [batch, length, 1, half])
 }
 
