@@ -133,6 +133,12 @@ export class NodeReader {
     this.#builder.addNode({ name: this.node.name, operation, inputs, outputs }, types)
   }
 
+  /** Adds the operation that defines output 0, where the other outputs come from elsewhere. */
+  emitFirst(operation: Operation, inputs: readonly ValueId[], type: TensorType): void {
+    const output = this.node.outputs[0] || this.#builder.freshName(this.node.name)
+    this.#builder.addNode({ name: this.node.name, operation, inputs, outputs: [output] }, [type])
+  }
+
   /** Adds an operation with one intermediate result. */
   emitInner(operation: Operation, inputs: readonly ValueId[], type: TensorType): ValueId {
     const id = this.#builder.freshName(this.node.name)

@@ -10,6 +10,7 @@ import { linearReaders } from './operators/linear.ts'
 import { movementReaders } from './operators/movement.ts'
 import { normalizationReaders } from './operators/normalization.ts'
 import { quantizedReaders } from './operators/quantized.ts'
+import { reduceReaders } from './operators/reduce.ts'
 import type { ExternalDataLoader } from './tensor-proto.ts'
 
 /** How to read a file. */
@@ -37,6 +38,7 @@ const readers: ReadonlyMap<string, OperatorReader> = new Map(
     ...linearReaders,
     ...movementReaders,
     ...normalizationReaders,
+    ...reduceReaders,
     ...quantizedReaders,
     ...attentionReaders,
   }),

@@ -1,5 +1,5 @@
-import type { ReduceOperator } from '../../graph.ts'
-import type { ElementType } from '../../tensor.ts'
+import type { ValueId } from '../../graph.ts'
+import { elementCount, type TensorType, tensor } from '../../tensor.ts'
 import type { NodeReader, OperatorReader } from '../node-reader.ts'
 import { broadcastShapes } from '../shapes.ts'
 
@@ -24,7 +24,9 @@ function rowNormalization(node: NodeReader, operator: 'LayerNormalization' | 'RM
   for (const id of inputs.slice(1))
     if (broadcastShapes(node, row, node.shapeOf(id)).some((size, index) => size !== row[index]))
       throw node.invalid('scale or bias do not fit the row')
-  node.emit({ operator, axis, epsilon: node.float('epsilon', 1e-5) }, inputs, type)
+  const epsilon = node.float('epsilon', 1e-5)
+  if (operator === 'LayerNormalization') rowStatistics(node, axis, epsilon)
+  node.emitFirst({ operator, axis, epsilon }, inputs, type)
 }
 
 function softmax(node: NodeReader, operator: 'Softmax' | 'LogSoftmax'): void {
@@ -34,66 +36,59 @@ function softmax(node: NodeReader, operator: 'Softmax' | 'LogSoftmax'): void {
   node.emit({ operator, axis: node.axis(node.integer('axis', -1), type.shape.length) }, [x], type)
 }
 
-const reducible: readonly ElementType[] = ['float32', 'int8', 'uint8', 'int32', 'uint32', 'int64', 'uint64']
-
-function reduceReader(operator: ReduceOperator): OperatorReader {
-  return (node) => {
-    const x = node.input(0)
-    node.expectTypes([x], operator === 'ReduceL2' ? ['float32'] : reducible)
-    const { elementType, shape } = node.typeOf(x)
-    const given = node.integersAt(1, 'axes')
-    if ((given === undefined || given.length === 0) && node.integer('noop_with_empty_axes', 0) !== 0) {
-      if (
-        operator !== 'ReduceSum' &&
-        operator !== 'ReduceMean' &&
-        operator !== 'ReduceMax' &&
-        operator !== 'ReduceMin' &&
-        operator !== 'ReduceProd'
-      )
-        throw node.unsupported('it has no axes and noop_with_empty_axes', 'axes')
-      node.emitAlias(0, x)
-      return
-    }
-    const chosen =
-      given === undefined || given.length === 0 ? shape.map((_, axis) => axis) : given.map((axis) => node.axis(axis, shape.length))
-    const axes = [...new Set(chosen)].sort((a, b) => a - b)
-    const keepDims = node.integer('keepdims', 1) !== 0
-    if (axes.length === 0) {
-      node.emitAlias(0, x)
-      return
-    }
-    const empty = axes.some((axis) => shape[axis] === 0)
-    if (empty && (elementType !== 'float32' || operator === 'ReduceMean'))
-      throw node.unsupported('it reduces an empty axis', 'axes with elements')
-    const result = keepDims ? shape.map((size, axis) => (axes.includes(axis) ? 1 : size)) : shape.filter((_, axis) => !axes.includes(axis))
-    node.emit({ operator, axes, keepDims }, [x], { elementType, shape: result })
-  }
-}
-
-function argExtreme(node: NodeReader, operator: 'ArgMax' | 'ArgMin'): void {
+/** Mean and inverse deviation of each row, for the files that use them. */
+function rowStatistics(node: NodeReader, axis: number, epsilon: number): void {
+  if (node.outputCount < 2) return
   const x = node.input(0)
   const { shape } = node.typeOf(x)
-  if (node.integer('select_last_index', 0) !== 0) throw node.unsupported('select_last_index is set', 'the first of equal elements')
-  const axis = node.axis(node.integer('axis', 0), shape.length)
-  if (shape[axis] === 0) throw node.invalid('its axis is empty')
-  const keepDims = node.integer('keepdims', 1) !== 0
-  node.emit({ operator, axis, keepDims }, [x], { elementType: 'int64', shape: keepDims ? shape.with(axis, 1) : shape.toSpliced(axis, 1) })
+  const axes = shape.map((_, index) => index).slice(axis)
+  const rows: TensorType = { elementType: 'float32', shape: shape.map((size, index) => (index < axis ? size : 1)) }
+  const meanOf = (id: ValueId) => node.emitInner({ operator: 'ReduceMean', axes, keepDims: true }, [id], rows)
+  const mean = meanOf(x)
+  const deviation = node.emitInner({ operator: 'Sub' }, [x, mean], { elementType: 'float32', shape })
+  const variance = meanOf(node.emitInner({ operator: 'Mul' }, [deviation, deviation], { elementType: 'float32', shape }))
+  const guarded = node.emitInner({ operator: 'Add' }, [variance, node.scalar('float32', epsilon)], rows)
+  const inverse = node.emitInner({ operator: 'Reciprocal' }, [node.emitInner({ operator: 'Sqrt' }, [guarded], rows)], rows)
+  node.emitAlias(1, mean)
+  node.emitAlias(2, inverse)
 }
 
-/** Normalisations, reductions and softmax. */
+/** Rows of `groups` channel groups to zero mean and unit variance, then scale and bias per channel. */
+function groupedNormalization(node: NodeReader, groups: number): void {
+  const [x, scale, bias] = [node.input(0), node.input(1), node.input(2)]
+  node.expectTypes([x, scale, bias], ['float32'])
+  const { shape } = node.typeOf(x)
+  const [batch = 1, channels = 1] = shape
+  if (shape.length < 2 || groups < 1 || channels % groups !== 0)
+    throw node.invalid(`${channels} channels do not split into ${groups} groups`)
+  const row = elementCount(shape.slice(1)) / groups
+  const perGroup = channels / groups
+  const type = (dimensions: readonly number[]): TensorType => ({ elementType: 'float32', shape: dimensions })
+  const rows = node.emitInner({ operator: 'Reshape' }, [x], type([batch, groups, row]))
+  const ones = node.innerConstant(tensor('float32', [1], [1]))
+  const epsilon = node.float('epsilon', 1e-5)
+  const normal = node.emitInner({ operator: 'LayerNormalization', axis: 2, epsilon }, [rows, ones], type([batch, groups, row]))
+  const back = node.emitInner({ operator: 'Reshape' }, [normal], type(shape))
+  const columnShape = [channels, ...shape.slice(2).map(() => 1)]
+  const perChannel = (id: ValueId): ValueId => {
+    const count = elementCount(node.shapeOf(id))
+    if (count === channels) return node.emitInner({ operator: 'Reshape' }, [id], type(columnShape))
+    if (count !== groups) throw node.invalid(`its scale or bias has ${count} values for ${channels} channels`)
+    const column = node.emitInner({ operator: 'Reshape' }, [id], type([groups, 1]))
+    const spread = node.emitInner({ operator: 'Expand' }, [column], type([groups, perGroup]))
+    return node.emitInner({ operator: 'Reshape' }, [spread], type(columnShape))
+  }
+  const scaled = node.emitInner({ operator: 'Mul' }, [back, perChannel(scale)], type(shape))
+  node.emit({ operator: 'Add' }, [scaled, perChannel(bias)], type(shape))
+}
+
+/** Normalisations and softmax. */
 export const normalizationReaders: Readonly<Record<string, OperatorReader>> = {
   BatchNormalization: batchNormalization,
   LayerNormalization: (node) => rowNormalization(node, 'LayerNormalization'),
   RMSNormalization: (node) => rowNormalization(node, 'RMSNormalization'),
   Softmax: (node) => softmax(node, 'Softmax'),
   LogSoftmax: (node) => softmax(node, 'LogSoftmax'),
-  ReduceSum: reduceReader('ReduceSum'),
-  ReduceMean: reduceReader('ReduceMean'),
-  ReduceMax: reduceReader('ReduceMax'),
-  ReduceMin: reduceReader('ReduceMin'),
-  ReduceProd: reduceReader('ReduceProd'),
-  ReduceSumSquare: reduceReader('ReduceSumSquare'),
-  ReduceL2: reduceReader('ReduceL2'),
-  ArgMax: (node) => argExtreme(node, 'ArgMax'),
-  ArgMin: (node) => argExtreme(node, 'ArgMin'),
+  InstanceNormalization: (node) => groupedNormalization(node, node.shapeOf(node.input(0))[1] ?? 1),
+  GroupNormalization: (node) => groupedNormalization(node, node.integer('num_groups')),
 }
