@@ -78,6 +78,17 @@ describe('the llama.cpp engine', () => {
     assert.equal(await engine.countTokens({ prompt: 'né€😀' }), 1 + 1 + 2 + 3 + 4)
   })
 
+  it('puts every turn through the template of the model', async () => {
+    const messages = [
+      { role: 'system', content: 'abc' },
+      { role: 'user', content: 'defg' },
+      { role: 'assistant', content: 'hi' },
+      { role: 'user', content: 'j' },
+    ] as const
+    // One token to begin, one per role, one that ends the earlier answer, and one that asks for the next.
+    assert.equal(await engine.countTokens({ messages }), 1 + 4 + 1 + 1 + 'abcdefghij'.length)
+  })
+
   it('frees its slot when the caller aborts or leaves, and queues up to its limit', async () => {
     const long = { prompt: 'Once', maxTokens: 1900, temperature: 1.2, seed: 5 } as const
     const controller = new AbortController()
