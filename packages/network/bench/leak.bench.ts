@@ -32,6 +32,7 @@ export async function run(report: (line: string) => void): Promise<Readonly<Reco
   }
   return {
     'paced.auc': judge('paced, one size class', sameClass),
+    'paced_unfiltered.auc': judge('paced, stragglers of other classes included', paced),
     'immediate.auc': judge('immediate', await observe('immediate', [medical, cooking], 500)),
     // What pacing does not hide: which size class an answer is in.
     'paced_across_classes.auc': judge('paced, two size classes', await observe('paced', [medical, longCooking], 200)),

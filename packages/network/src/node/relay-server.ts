@@ -48,6 +48,7 @@ export type Relay = AsyncDisposable & {
 export async function serveRelay(options: RelayOptions = {}): Promise<Relay> {
   const { server, host, port } = await listenHttp(options)
   const relay = new RelayServer({ ...options, origin: options.publicOrigin ?? authority(host, port) })
+  server.maxConnections = relay.maxConnections
   server.on('request', (request, response) => {
     const healthy = request.method === 'GET' && request.url === '/health'
     response.writeHead(healthy ? 200 : 404, { 'content-type': 'application/json', connection: 'close' })
@@ -94,6 +95,11 @@ class RelayServer {
     const maxPayload = this.#limits.maxMessageBytes + frameOverheadBytes + muxOverheadBytes
     this.sockets = new WebSocketServer({ noServer: true, maxPayload, perMessageDeflate: false })
     this.#scheduleSweep()
+  }
+
+  /** TCP connections at once, those that are not WebSockets yet included. */
+  get maxConnections(): number {
+    return this.#limits.maxClients + this.#limits.maxWorkers + 256
   }
 
   counts(): { readonly workers: number; readonly clients: number } {
