@@ -176,14 +176,21 @@ class AccountSender {
       await this.#inTurn(() => this.#renumber(pending))
       return
     }
-    if (!isKnown && (await this.#fetchNonce('pending')) < pending.nonce) {
-      // The chain was rolled back below us and has forgotten the transaction: nobody will send what comes before it.
-      await this.#inTurn(() => this.#renumber(pending))
-      return
-    }
+    // The chain was rolled back below us. Whatever we sent may still be known somewhere and be mined once its turn comes, so it
+    // keeps its number and gets what is missing before it; under a new number it might happen twice.
+    const next = await this.#fetchNonce('pending')
+    if (next < pending.nonce) await this.#inTurn(() => this.#fillGap(next, pending))
     pending.fees = bumpFees(pending.fees, await fetchFees(this.#connection.client))
     if ((await this.#broadcast(pending)) === 'nonce-used' && (await this.#findReceipt(pending)) === undefined)
       await this.#inTurn(() => this.#renumber(pending))
+  }
+
+  /** Empty transfers to ourselves, for numbers that nobody will use any more. */
+  async #fillGap(from: number, pending: Pending): Promise<void> {
+    const call: ContractCall = { label: 'filling a gap', to: this.#signer.address, data: '0x' }
+    for (let nonce = from; nonce < pending.nonce; nonce++) {
+      await this.#broadcast({ call, gas: 21_000n, started: pending.started, nonce, fees: pending.fees, hashes: [], sentAt: 0 })
+    }
   }
 
   async #renumber(pending: Pending): Promise<void> {

@@ -34,7 +34,6 @@ export async function runForge(forge: string, profile: 'default' | 'full'): Prom
     env: {
       HOME: process.env['HOME'] ?? '/',
       PATH: [dirname(process.execPath), process.env['PATH'] ?? ''].join(delimiter),
-      FOUNDRY_CONFIG: 'contracts/foundry.toml',
       FOUNDRY_PROFILE: profile,
     },
     stdio: ['ignore', 'pipe', 'pipe'],
