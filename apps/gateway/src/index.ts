@@ -1,1 +1,2 @@
-export {}
+export { RequestError } from './errors.ts'
+export { type GatewayOptions, startGateway } from './gateway.ts'

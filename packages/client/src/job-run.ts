@@ -36,6 +36,8 @@ import type { WorkerSessionOptions } from './worker-session.ts'
 
 /** What arrives while a job runs. */
 export type JobEvent =
+  /** The job exists; its id will be in the receipt. */
+  | { readonly type: 'started'; readonly job: JobId }
   | { readonly type: 'quote'; readonly quote: Signed<Quote> }
   | { readonly type: 'notice'; readonly notice: string }
   | { readonly type: 'output'; readonly output: JobOutput }
@@ -68,6 +70,7 @@ const silenceMs = 15_000
 
 export async function* runJob(run: JobRun): AsyncGenerator<JobEvent, void, undefined> {
   const driver = new JobDriver(run)
+  yield { type: 'started', job: run.job }
   let lastError: unknown
   for (let attempt = 0; attempt <= maxResumes; attempt++) {
     if (attempt > 0) await pause(resumeDelayMs * 2 ** (attempt - 1), run.signal)

@@ -17,6 +17,7 @@ import {
   type Bytes32,
   type Checkpoint,
   documentId,
+  type JobId,
   type Evidence,
   type Levels,
   type ModelId,
@@ -71,6 +72,7 @@ export type InferRequest = {
 export type InferEvent =
   | { readonly type: 'worker'; readonly worker: Address; readonly choice: WorkerChoice }
   | { readonly type: 'quote'; readonly quote: Signed<Quote> }
+  | { readonly type: 'started'; readonly job: JobId }
   | { readonly type: 'notice'; readonly notice: string }
   | { readonly type: 'output'; readonly output: JobOutput }
   | { readonly type: 'resumed'; readonly attempt: number }

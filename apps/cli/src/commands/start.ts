@@ -1,6 +1,7 @@
 import { createTransactionSender } from '@tacit/chain'
 import { type Command, type Invocation, integerOf } from '../command.ts'
 import { fundFromFaucet, openClient } from '../open-client.ts'
+import { defaultGatewayPort, openGateway } from '../open-gateway.ts'
 import { performRequest, type PerformedRequest, summarise } from '../perform.ts'
 import { chatDefaults, chatInput, drawDigit, loadDigit, tensorInput } from '../request-input.ts'
 import { type RunningNetwork, runNetwork } from '../running-network.ts'
@@ -34,9 +35,10 @@ export const start: Command = {
       if (json) console.log(JSON.stringify({ ok, readyMs: running.readyMs, totalMs, requests }))
       return ok ? 0 : 1
     }
-    for (const line of whatRunsWhere(running.network, invocation.dataDir)) say(line)
+    await using gateway = await openGateway(invocation, running, defaultGatewayPort)
+    for (const line of whatRunsWhere(running.network, invocation.dataDir, gateway.url)) say(line)
     if (json) console.log(JSON.stringify({ ok, readyMs: running.readyMs, totalMs, requests }))
-    return waitForEnd(running.network, say, signal)
+    return await waitForEnd(running.network, say, signal)
   },
 }
 

@@ -1,5 +1,5 @@
 // What a client remembers, in a directory: vouchers and locks in SQLite, receipts as files that can be sent to anybody.
-import { closeSync, fsyncSync, mkdirSync, openSync, renameSync, writeSync } from 'node:fs'
+import { closeSync, existsSync, fsyncSync, mkdirSync, openSync, readFileSync, renameSync, writeSync } from 'node:fs'
 import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import type { ClientLedger } from '@tacit/exchange'
@@ -14,18 +14,28 @@ import {
   parseAddress,
   parseBytes32,
   parseChannelId,
+  maxReceiptFileBytes,
+  parseJson,
   parseModelId,
+  type ReceiptFile,
+  receiptFileSchema,
 } from '@tacit/protocol'
 import type { ClientStore, OwnChannel, SavedReceipt } from '../client-store.ts'
 import { ClientDataCorruptError } from '../errors.ts'
 import type { LedgerStore } from '../ledger-store.ts'
 
 /** A store that also lists what it holds. */
-export type FileClientStore = ClientStore & { channels(): readonly OwnChannel[]; close(): void }
+export type FileClientStore = ClientStore & {
+  channels(): readonly OwnChannel[] /** By receipt id or job id. */
+  findReceipt(id: string): ReceiptFile | undefined
+  close(): void
+}
 
 const schema = `
 create table if not exists ledger (channel text primary key, signed text not null, committed text not null);
 create table if not exists lock (worker text not null, model text not null, id text not null, salt text not null, locked text not null, primary key (worker, model));
+create table if not exists receipt (id text primary key, job text not null, path text not null);
+create index if not exists receipt_job on receipt (job);
 `
 
 /**
@@ -43,6 +53,7 @@ export function openFileClientStore(directory: string): FileClientStore {
   const db = openDatabase(path)
   const channelOf = db.prepare('select * from lock where worker = ? and model = ?')
   const writeLock = db.prepare('insert or replace into lock (worker, model, id, salt, locked) values (?, ?, ?, ?, ?)')
+  const writeReceipt = db.prepare('insert or replace into receipt (id, job, path) values (?, ?, ?)')
   return {
     ledgers: sqliteLedgers(db),
     channel: (worker, model) => {
@@ -61,7 +72,13 @@ export function openFileClientStore(directory: string): FileClientStore {
       writeWhole(saved.openings, encodeOpenings(openings))
       writeWhole(saved.checkpoint, canonicalBytes(checkpoint as unknown as Json))
       writeWhole(saved.receipt, encodeReceiptFile(file))
+      writeReceipt.run(id, file.receipt.document.job, saved.receipt)
       return saved
+    },
+    findReceipt: (id) => {
+      const row = db.prepare('select path from receipt where id = ? or job = ?').get(id, id)
+      if (row === undefined || !existsSync(String(row['path']))) return undefined
+      return receiptFileSchema(parseJson(readFileSync(String(row['path'])), 'A stored receipt', maxReceiptFileBytes), 'receipt')
     },
     close: () => db.close(),
   }
