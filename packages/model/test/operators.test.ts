@@ -482,3 +482,67 @@ describe('quantised operators', () => {
     outputs: ['uint8'],
   }))
 })
+
+describe('older operator sets', () => {
+  check('Softmax before 13', 3e-6, (random) => ({
+    operator: 'Softmax',
+    inputs: { x: floats(random, random.shape(3)) },
+    attributes: { axis: integer(random.integer(0, 2)) },
+    opset: 11,
+  }))
+  check('Squeeze before 13', 0, (random) => ({
+    operator: 'Squeeze',
+    inputs: { x: floats(random, [1, 3, 1, 2]) },
+    attributes: { axes: integers(random.pick([[0], [0, 2]])) },
+    opset: 9,
+  }))
+  check('Unsqueeze before 13', 0, (random) => ({
+    operator: 'Unsqueeze',
+    inputs: { x: floats(random, [3, 2]) },
+    attributes: { axes: integers([0, 2]) },
+    opset: 12,
+  }))
+  check('ReduceSum before 13', 1e-5, (random) => ({
+    operator: 'ReduceSum',
+    inputs: { x: floats(random, [3, 2, 4]) },
+    attributes: { axes: integers([1]) },
+    opset: 11,
+  }))
+  check('ReduceMean before 18', 1e-5, (random) => ({
+    operator: 'ReduceMean',
+    inputs: { x: floats(random, [3, 2, 4]) },
+    attributes: { axes: integers([0, 2]) },
+    opset: 13,
+  }))
+  check('Split before 13', 0, (random) => ({
+    operator: 'Split',
+    inputs: { x: floats(random, [2, 7]) },
+    attributes: { axis: integer(1), split: integers([3, 4]) },
+    outputs: ['float32', 'float32'],
+    opset: 11,
+  }))
+  check('Clip before 11', 0, (random) => ({
+    operator: 'Clip',
+    inputs: { x: floats(random, [3, 4]) },
+    attributes: { min: { float: -1 }, max: { float: 2 } },
+    opset: 10,
+  }))
+  check('Pad before 11', 0, (random) => ({
+    operator: 'Pad',
+    inputs: { x: floats(random, [3, 4]) },
+    attributes: { pads: integers([1, 0, 2, 1]), value: { float: 3 }, mode: { text: random.pick(['constant', 'edge', 'reflect']) } },
+    opset: 9,
+  }))
+  check('Slice before 10', 0, (random) => ({
+    operator: 'Slice',
+    inputs: { x: floats(random, [5, 6]) },
+    attributes: { starts: integers([random.integer(-4, 3)]), ends: integers([random.integer(-3, 6)]), axes: integers([1]) },
+    opset: 9,
+  }))
+  check('BatchNormalization of 9', arithmetic, (random) => ({
+    operator: 'BatchNormalization',
+    inputs: { x: floats(random, [2, 3, 4]) },
+    constants: { scale: floats(random, [3]), bias: floats(random, [3]), mean: floats(random, [3]), variance: floats(random, [3], 0.1, 4) },
+    opset: 9,
+  }))
+})

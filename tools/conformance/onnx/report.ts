@@ -39,7 +39,7 @@ export function writeReport(verdicts: ReadonlyMap<string, Verdict>, exported: st
     '',
     '## Supported operators',
     '',
-    `${supportedOperators.length} operators, operator sets 13 to 28: ${supportedOperators.join(', ')}.`,
+    `${supportedOperators.length} operators, operator sets 7 to 28: ${supportedOperators.join(', ')}.`,
     '',
   ]
   writeFileSync(target, lines.join('\n'))

@@ -29,7 +29,7 @@ export type ParseOnnxOptions = {
   readonly maxNodes?: number
 }
 
-const oldestOpset = 13
+const oldestOpset = 7
 const newestOpset = 28
 
 const readers: ReadonlyMap<string, OperatorReader> = new Map(

@@ -59,6 +59,11 @@ function clip(node: NodeReader): void {
   node.expectTypes([x], numeric)
   const bounds = [node.optional(1), node.optional(2)]
   const known = bounds.map((id) => (id === undefined ? undefined : node.constantOf(id)))
+  if (node.version < 11) {
+    const [min, max] = [node.float('min', Number.NEGATIVE_INFINITY), node.float('max', Number.POSITIVE_INFINITY)]
+    node.emit({ operator: 'Clip', min, max }, [x], node.typeOf(x))
+    return
+  }
   const wide = node.typeOf(x).elementType === 'int64' || node.typeOf(x).elementType === 'uint64'
   if (!wide && bounds.every((id, index) => id === undefined || known[index] !== undefined)) {
     const min = known[0] === undefined ? Number.NEGATIVE_INFINITY : Number(known[0].data[0])

@@ -104,8 +104,8 @@ function split(node: NodeReader): void {
 function slice(node: NodeReader): void {
   const x = node.input(0)
   const { elementType, shape } = node.typeOf(x)
-  const begins = toNumbers(node.constant(1, 'starts').data)
-  const ends = toNumbers(node.constant(2, 'ends').data)
+  const [begins, ends] = [node.integersAt(1, 'starts'), node.integersAt(2, 'ends')]
+  if (begins === undefined || ends === undefined) throw node.invalid('it names no starts or ends')
   const axes = (node.integersAt(3, 'axes') ?? begins.map((_, index) => index)).map((axis) => node.axis(axis, shape.length))
   const strides = node.integersAt(4, 'steps') ?? begins.map(() => 1)
   if (ends.length !== begins.length || axes.length !== begins.length || strides.length !== begins.length)
@@ -159,13 +159,14 @@ function tile(node: NodeReader): void {
 function pad(node: NodeReader): void {
   const x = node.input(0)
   const { elementType, shape } = node.typeOf(x)
-  const given = toNumbers(node.constant(1, 'pads').data)
+  const given = node.integersAt(1, 'pads')
+  if (given === undefined) throw node.invalid('it names no pads')
   const axes = (node.integersAt(3, 'axes') ?? shape.map((_, axis) => axis)).map((axis) => node.axis(axis, shape.length))
   const mode = node.text('mode', 'constant')
   if (mode !== 'constant' && mode !== 'reflect' && mode !== 'edge' && mode !== 'wrap')
     throw node.unsupported(`its mode is ${mode}`, 'constant, reflect, edge, wrap')
   if (given.length !== 2 * axes.length) throw node.invalid(`${given.length} pads do not fit ${axes.length} axes`)
-  const value = node.optional(2) === undefined ? 0 : Number(node.constant(2, 'constant value').data[0] ?? 0)
+  const value = node.optional(2) === undefined ? node.float('value', 0) : Number(node.constant(2, 'constant value').data[0] ?? 0)
   const pads = new Array<number>(2 * shape.length).fill(0)
   for (const [index, axis] of axes.entries()) {
     pads[axis] = given[index] ?? 0

@@ -33,7 +33,16 @@ function softmax(node: NodeReader, operator: 'Softmax' | 'LogSoftmax'): void {
   const x = node.input(0)
   node.expectTypes([x], ['float32'])
   const type = node.typeOf(x)
-  node.emit({ operator, axis: node.axis(node.integer('axis', -1), type.shape.length) }, [x], type)
+  const { shape } = type
+  if (node.version >= 13) {
+    node.emit({ operator, axis: node.axis(node.integer('axis', -1), shape.length) }, [x], type)
+    return
+  }
+  // Before operator set 13 everything from the axis on is one row.
+  const axis = node.axis(node.integer('axis', 1), shape.length)
+  const rows: TensorType = { elementType: 'float32', shape: [elementCount(shape.slice(0, axis)), elementCount(shape.slice(axis))] }
+  const flat = node.emitInner({ operator: 'Reshape' }, [x], rows)
+  node.emit({ operator: 'Reshape' }, [node.emitInner({ operator, axis: 1 }, [flat], rows)], type)
 }
 
 /** Mean and inverse deviation of each row, for the files that use them. */
