@@ -18,7 +18,6 @@ export {
   depositToPool,
   fetchChannel,
   fetchFreeBalance,
-  fetchRevenue,
   lockForPayee,
   moveLock,
   type PaymentChannel,
@@ -27,15 +26,12 @@ export {
   redeemVouchers,
   releaseChannel,
   requestUnlock,
-  type RevenueBalance,
-  type RevenueSplit,
-  splitOf,
   topUpLock,
   unlockChannel,
   type VoucherClaim,
   withdrawFromPool,
-  withdrawRevenue,
 } from './bindings/payment-pool.ts'
+export { fetchRevenue, type RevenueBalance, type RevenueSplit, splitOf, withdrawRevenue } from './bindings/revenue.ts'
 export { ensureAllowance, fetchGasBalance, fetchTokenBalance, transferTokens } from './bindings/token.ts'
 export {
   drainWorker,

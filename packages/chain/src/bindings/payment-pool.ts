@@ -48,14 +48,6 @@ export type VoucherClaim = {
   readonly signature: Hex
 }
 
-/** How a payment is divided, as fixed when its lock was made. */
-export type RevenueSplit = {
-  readonly payee: Address
-  readonly modelOwner: Address
-  readonly ownerBps: number
-  readonly protocolBps: number
-}
-
 const zeroRoot: Hex = `0x${'00'.repeat(32)}`
 const channelStatuses = ['none', 'open', 'closed'] as const
 
@@ -192,49 +184,6 @@ export async function redeemVouchers(
 export function redeemCall(chain: ChainConnection, payee: Address, claim: VoucherClaim, receiptsRoot: Hex): ContractCall {
   const args = [encodeClaim(chain, payee, claim), receiptsRoot] as const
   return encodeCall('redeeming a voucher', chain.deployment.contracts.paymentPool, { abi: paymentPoolAbi, functionName: 'redeem', args })
-}
-
-/** What an account may withdraw: divided already, plus its part of the given accumulators. */
-export async function fetchRevenue(chain: ChainConnection, account: Address, splits: readonly RevenueSplit[]): Promise<RevenueBalance> {
-  const address = chain.deployment.contracts.paymentPool
-  const divided = await readContract(chain, 'reading revenue', { address, abi: paymentPoolAbi, functionName: 'revenueOf', args: [account] })
-  let undividedWei = 0n
-  for (const split of splits) {
-    const key = await readContract(chain, 'reading revenue', { address, abi: paymentPoolAbi, functionName: 'splitHash', args: [split] })
-    undividedWei += await readContract(chain, 'reading revenue', {
-      address,
-      abi: paymentPoolAbi,
-      functionName: 'undividedRevenue',
-      args: [key],
-    })
-  }
-  return { dividedWei: divided, undividedWei }
-}
-
-export type RevenueBalance = {
-  /** The account's own. */
-  readonly dividedWei: bigint
-  /** Redeemed under the given splits and not divided yet; other parties' shares are still in it. */
-  readonly undividedWei: bigint
-}
-
-/**
- * Divides the given accumulators and pays the sender's revenue out.
- * @throws TransactionRevertedError (`NoRevenue`)
- */
-export async function withdrawRevenue(
-  sender: TransactionSender,
-  { splits, to = sender.address }: { readonly splits: readonly RevenueSplit[]; readonly to?: Address },
-): Promise<TransactionReceipt> {
-  const args = [splits, to] as const
-  return await sender.send(
-    encodeCall('withdrawing revenue', poolOf(sender), { abi: paymentPoolAbi, functionName: 'withdrawRevenue', args }),
-  )
-}
-
-/** The split that a channel's payments follow. */
-export function splitOf(payee: Address, channel: PaymentChannel): RevenueSplit {
-  return { payee, modelOwner: channel.modelOwner, ownerBps: channel.ownerBps, protocolBps: channel.protocolBps }
 }
 
 // A payer could hand a signature whose last byte fits no recovery: it verifies off chain and is refused on chain.
