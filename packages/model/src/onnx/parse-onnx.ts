@@ -5,6 +5,7 @@ import { GraphBuilder } from './graph-builder.ts'
 import { type OnnxModel, type OnnxNode, type OnnxValue, readModel } from './model-proto.ts'
 import { NodeReader, type OperatorReader } from './node-reader.ts'
 import { attentionReaders } from './operators/attention.ts'
+import { compositeReaders } from './operators/composite.ts'
 import { elementwiseReaders } from './operators/elementwise.ts'
 import { linearReaders } from './operators/linear.ts'
 import { movementReaders } from './operators/movement.ts'
@@ -41,6 +42,7 @@ const readers: ReadonlyMap<string, OperatorReader> = new Map(
     ...reduceReaders,
     ...quantizedReaders,
     ...attentionReaders,
+    ...compositeReaders,
   }),
 )
 
