@@ -51,3 +51,10 @@ export class RejectBudgetError extends RoutingError<'routing.reject-budget'> {
     super('routing.reject-budget', 'Too many answers were refused; download the directory or stop.')
   }
 }
+
+/** Checkers that cannot check: fewer than two, or the solver itself. */
+export class CheckersError extends RoutingError<'routing.checkers'> {
+  constructor() {
+    super('routing.checkers', 'Scores are checked by at least two other solvers than the one that answers.')
+  }
+}

@@ -71,7 +71,7 @@ export function allocateBlock(ring: ScoreRing, dimensions: number): PreparedBloc
 
 /**
  * Everything of an answer that depends on the reference string and the directory alone (docs/spec/routing.md, section on the answer).
- * Ring packing after Mahdavi, Patel, Seo, Yeo, "InsPIRe" (ePrint 2025/1352; algorithm number not checked), restricted to the group that fixes X^S, so
+ * Ring packing after Mahdavi, Patel, Seo, Yeo, "InsPIRe" (2025, its packing InspiRING; report and algorithm numbers not checked), restricted to the group that fixes X^S, so
  * that one key serves every step: tau^x(s) is switched to tau^(x-1)(s) with tau^(x-1) of that key.
  */
 export function prepareBlock(

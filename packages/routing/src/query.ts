@@ -60,14 +60,16 @@ export class IntentScorer {
   constructor(record: EpochRecord, hints: Uint8Array, random: RandomSource) {
     const size = 4 * route1.degree
     const blocks = Math.ceil(record.count / route1.degree)
-    if (hints.length !== size * blocks || record.hintHashes.length !== blocks) throw new MalformedRoutingError('The hints', 'do not have their length')
+    if (hints.length !== size * blocks || record.hintHashes.length !== blocks)
+      throw new MalformedRoutingError('The hints', 'do not have their length')
     this.#record = record
     this.#random = random
     this.#reference = expandReferenceString(this.#ring, record.referenceSeed, record.dimensions)
     this.#buffers = allocateBuffers(this.#ring)
     this.#hints = range(blocks).map((index) => {
       const bytes = hints.slice(index * size, (index + 1) * size)
-      if (!equalBytes(sha256(bytes), at(record.hintHashes, index))) throw new MalformedRoutingError('The hints', 'are not those of the record')
+      if (!equalBytes(sha256(bytes), at(record.hintHashes, index)))
+        throw new MalformedRoutingError('The hints', 'are not those of the record')
       return this.#transformHint(bytes)
     })
   }

@@ -5,7 +5,11 @@ import type { ScoreRing } from './internal/score-ring.ts'
 import { route1 } from './parameters.ts'
 
 /** The random polynomials of a day, shared by all clients: addresses per prime and index, in evaluation order. */
-export type ReferenceString = { readonly seed: Uint8Array; readonly query: readonly (readonly number[])[]; readonly key: readonly (readonly number[])[] }
+export type ReferenceString = {
+  readonly seed: Uint8Array
+  readonly query: readonly (readonly number[])[]
+  readonly key: readonly (readonly number[])[]
+}
 
 /** The day's seed: of parameter set, chain and the day's beacon; never the solver's choice. Clients compute it themselves. */
 export function referenceSeed({ chainId, beacon }: { readonly chainId: bigint; readonly beacon: Uint8Array }): Uint8Array {

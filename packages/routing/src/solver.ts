@@ -124,7 +124,8 @@ export class DirectorySolver {
     toEvaluations(this.#ring, words, k)
     const key = this.#ring.words(words, degree)
     const target = this.#ring.words(at(keys, k), 2 * degree * digits)
-    for (let t = 0; t < 2 * fold; t++) target.set(key.subarray((t % fold) * cosets, ((t % fold) + 1) * cosets), (t * digits + digit) * cosets)
+    for (let t = 0; t < 2 * fold; t++)
+      target.set(key.subarray((t % fold) * cosets, ((t % fold) + 1) * cosets), (t * digits + digit) * cosets)
   }
 
   #readWords(body: Uint8Array, offset: number, width: number, drop: number): void {
@@ -142,7 +143,16 @@ export class DirectorySolver {
     const { scratch, words, keys, query, sums, switched } = this.#buffers
     primes.forEach(({ value }, k) => {
       const [sum, change] = [at(sums, k), at(switched, k)]
-      kernels.projectQuery(at(block.rows, k), at(query, k), fold, this.#directory.dimensions, value, at(this.#tables.points, k), scratch, sum)
+      kernels.projectQuery(
+        at(block.rows, k),
+        at(query, k),
+        fold,
+        this.#directory.dimensions,
+        value,
+        at(this.#tables.points, k),
+        scratch,
+        sum,
+      )
       kernels.switchKeys(at(block.digits, k), at(keys, k), fold, (fold - 1) * digits, digits, value, change)
       toCoefficients(this.#ring, change, k)
       kernels.add(sum, change, sum, degree, value)

@@ -95,12 +95,7 @@ export function createScoreRing(): ScoreRing {
   }
 }
 
-function describePrime(
-  allocate: ScoreRing['allocate'],
-  words: ScoreRing['words'],
-  n: number,
-  value: number,
-): ScorePrime {
+function describePrime(allocate: ScoreRing['allocate'], words: ScoreRing['words'], n: number, value: number): ScorePrime {
   let generator = 2
   while (power(generator, (value - 1) / 2, value) === 1) generator++
   const psi = power(generator, (value - 1) / (2 * n), value)
@@ -122,7 +117,7 @@ function describePrime(
 function writeOrder(order: Uint32Array, { degree, fold, cosets, generator }: RouteParameters): void {
   const bits = Math.log2(degree)
   for (let t = 0, turned = 1; t < fold; t++, turned = (turned * generator) % (2 * degree))
-    for (const c of range(cosets)) order[t * cosets + c] = reverseBits((((2 * c + 1) * turned) % (2 * degree) >> 1), bits)
+    for (const c of range(cosets)) order[t * cosets + c] = reverseBits((((2 * c + 1) * turned) % (2 * degree)) >> 1, bits)
 }
 
 /** Coefficients -> evaluations, in place. */
