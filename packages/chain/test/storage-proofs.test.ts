@@ -4,6 +4,7 @@ import { verifyMerkleProof } from '@ethereumjs/mpt'
 import { RLP } from '@ethereumjs/rlp'
 import { hexToBytes, keccak256 } from 'viem'
 import {
+  deriveModelSlots,
   deriveStakeSlot,
   deriveWorkerRegistryLocation,
   deriveWorkerSlot,
@@ -11,10 +12,22 @@ import {
   type RegistrationProof,
   registrationProofSchema,
   toHex,
+  unpackModelHead,
+  unpackModelTerms,
   unpackStakeSlot,
   unpackWorkerSlot,
 } from '@tacit/protocol'
-import { fetchCheckpoint, fetchRegistrationProof, fetchStake, fetchWorker, ProofUnavailableError, workerRegistryAbi } from '../src/index.ts'
+import {
+  fetchCheckpoint,
+  fetchModel,
+  fetchModelProof,
+  fetchRegistrationProof,
+  fetchStake,
+  fetchWorker,
+  ProofUnavailableError,
+  retireModel,
+  workerRegistryAbi,
+} from '../src/index.ts'
 import type { EmbeddedChain } from '../src/embedded/index.ts'
 import { randomWord, startTemporaryChain, token, warp } from './support/local-chain.ts'
 import { type Market, openMarket } from './support/market.ts'
@@ -26,22 +39,27 @@ async function prove(root: string, key: string, nodes: readonly string[]): Promi
   return await verifyMerkleProof(hexToBytes(keccak256(hexToBytes(key as `0x${string}`))), proof)
 }
 
+async function readStorageRoot(stateRoot: string, contract: string, accountProof: readonly string[]): Promise<string> {
+  const account = await prove(stateRoot, contract, accountProof)
+  return toHex((RLP.decode(account ?? new Uint8Array()) as Uint8Array[])[2] ?? new Uint8Array())
+}
+
+async function readSlot(storageRoot: string, slot: string, nodes: readonly string[]): Promise<bigint> {
+  const value = await prove(storageRoot, slot, nodes)
+  return value === null ? 0n : BigInt(toHex(RLP.decode(value) as Uint8Array))
+}
+
 async function readProof(proof: RegistrationProof): Promise<{ worker: bigint; stake: bigint; blockHash: string }> {
   const header = RLP.decode(parseHex(proof.blockHeader, 'A header')) as Uint8Array[]
-  const account = await prove(toHex(header[3] ?? new Uint8Array()), proof.registry, proof.accountProof)
-  const storageRoot = toHex((RLP.decode(account ?? new Uint8Array()) as Uint8Array[])[2] ?? new Uint8Array())
-  const read = async (slot: string, nodes: readonly string[]): Promise<bigint> => {
-    const value = await prove(storageRoot, slot, nodes)
-    return value === null ? 0n : BigInt(toHex(RLP.decode(value) as Uint8Array))
-  }
+  const storageRoot = await readStorageRoot(toHex(header[3] ?? new Uint8Array()), proof.registry, proof.accountProof)
   return {
-    worker: await read(deriveWorkerSlot(proof.worker), proof.workerProof),
-    stake: await read(deriveStakeSlot(proof.worker, proof.model), proof.stakeProof),
+    worker: await readSlot(storageRoot, deriveWorkerSlot(proof.worker), proof.workerProof),
+    stake: await readSlot(storageRoot, deriveStakeSlot(proof.worker, proof.model), proof.stakeProof),
     blockHash: keccak256(proof.blockHeader),
   }
 }
 
-describe('registration proofs', () => {
+describe('storage proofs', () => {
   let chain: EmbeddedChain
   let market: Market
   before(async () => {
@@ -70,6 +88,29 @@ describe('registration proofs', () => {
     assert.deepEqual([identity, region, endpoint], [worker.address, 'local', 'ws://127.0.0.1:1'])
     assert.deepEqual(unpackStakeSlot(slots.stake), await fetchStake(chain.connection, worker.address, modelId))
     assert.equal(unpackStakeSlot(slots.stake).stakedWei, 3_000n * token)
+  })
+
+  it('shows what a model was published with, and when it was retired', async () => {
+    const { owner, modelId } = market
+    const slots = deriveModelSlots(modelId)
+    const read = async () => {
+      const proof = await fetchModelProof(chain.connection, { model: modelId })
+      const header = RLP.decode(parseHex(proof.blockHeader, 'A header')) as Uint8Array[]
+      const storageRoot = await readStorageRoot(toHex(header[3] ?? new Uint8Array()), proof.registry, proof.accountProof)
+      return {
+        head: unpackModelHead(await readSlot(storageRoot, slots.head, proof.headProof)),
+        root: await readSlot(storageRoot, slots.root, proof.rootProof),
+        terms: unpackModelTerms(await readSlot(storageRoot, slots.terms, proof.termsProof)),
+      }
+    }
+    const published = (await fetchModel(chain.connection, modelId)) ?? assert.fail()
+    assert.deepEqual(await read(), {
+      head: { owner: owner.address, status: 'active' },
+      root: BigInt(published.commitmentsRoot),
+      terms: { pricePerStepWei: token, minStakeWei: 2_000n * token },
+    })
+    await retireModel(owner, modelId)
+    assert.equal((await read()).head.status, 'retired')
   })
 
   it('shows that a stranger is not registered', async () => {
