@@ -1,4 +1,4 @@
-import { type CompiledModel } from '../src/index.ts'
+import type { CompiledModel } from '../src/index.ts'
 
 /** A compiled module on this thread, input copied in and output copied out, as onnxruntime's API does. */
 export type CompiledRunner = { run(): Uint8Array; readonly memory: Uint8Array; call(name: string): void }

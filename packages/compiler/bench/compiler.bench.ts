@@ -40,7 +40,12 @@ async function compare(network: BenchNetwork, peaks: { f32(): number; int8(): nu
   const ours = openCompiled(compiled, inputBytes)
   const [web, node] = [await openOrtWeb(onnx, input), await openOrtNode(onnx, input)]
   const difference = await largestDifference(ours.run(), node)
-  const contender = (label: string, once: () => unknown): Contender => ({ name: label, run: once, times: [], batch: name.startsWith('transformer') ? 2 : 20 })
+  const contender = (label: string, once: () => unknown): Contender => ({
+    name: label,
+    run: once,
+    times: [],
+    batch: name.startsWith('transformer') ? 2 : 20,
+  })
   const contenders = [contender('ours', ours.run), contender('web', () => web.run()), contender('node', () => node.run())]
   const q8 = name.endsWith('int8') && !name.startsWith('transformer') ? await openQ8(name) : undefined
   if (q8 !== undefined) contenders.push(contender('q8', q8.run))
@@ -53,7 +58,9 @@ async function compare(network: BenchNetwork, peaks: { f32(): number; int8(): nu
   await node.release()
   const [best, webBest, nodeBest, q8Best] = contenders.map(({ times }) => Math.min(...times))
   const medians = contenders.map(({ name: label, times }) => `${label} ${median(times).toFixed(4)}`)
-  report(`${name}: ours ${best?.toFixed(4)} ms, web ${webBest?.toFixed(4)}, node ${nodeBest?.toFixed(4)}${q8Best === undefined ? '' : `, q8 ${q8Best.toFixed(4)}`}; medians ${medians.join(', ')}; largest difference from onnxruntime-node ${difference.toExponential(1)}`)
+  report(
+    `${name}: ours ${best?.toFixed(4)} ms, web ${webBest?.toFixed(4)}, node ${nodeBest?.toFixed(4)}${q8Best === undefined ? '' : `, q8 ${q8Best.toFixed(4)}`}; medians ${medians.join(', ')}; largest difference from onnxruntime-node ${difference.toExponential(1)}`,
+  )
   const { f32 = 0, int8 = 0 } = work[name] ?? {}
   const metrics: Metrics = {
     [`${name}.ms`]: best ?? null,
@@ -144,7 +151,9 @@ async function startup(report: (line: string) => void): Promise<Metrics> {
     compileTimes.push(performance.now() - from)
   }
   const megabytes = network.onnx.length / 1e6
-  report(`start-up (mlp.f32): ours ${ours.toFixed(2)} ms, onnxruntime-web cold ${cold.toFixed(0)} ms, second session ${warm.toFixed(1)} ms; compile ${Math.min(...compileTimes).toFixed(1)} ms`)
+  report(
+    `start-up (mlp.f32): ours ${ours.toFixed(2)} ms, onnxruntime-web cold ${cold.toFixed(0)} ms, second session ${warm.toFixed(1)} ms; compile ${Math.min(...compileTimes).toFixed(1)} ms`,
+  )
   report(`module hash ${createHash('sha256').update(compiled.wasm).digest('hex').slice(0, 16)}`)
   return {
     'startup.ms': ours,

@@ -127,7 +127,6 @@ export function mlpStatic(): BenchNetwork {
   net.constant('xz', 'uint8', [], [128])
   let x = net.node('QuantizeLinear', ['x', 'xs', 'xz'], 'xq')
   let [scale, zero] = ['xs', 'xz']
-  let inputScale = Math.fround(0.03)
   for (let i = 0; i < 3; i++) {
     const [k = 1, n = 1] = [mlpSizes[i], mlpSizes[i + 1]]
     const { weights, scale: ws, zero: wz } = net.quantized(`l${i}`, net.weights(`w${i}`, [k, n], k))
@@ -135,9 +134,7 @@ export function mlpStatic(): BenchNetwork {
     net.constant(`yz${i}`, 'uint8', [], [i < 2 ? 0 : 128])
     x = net.node('QLinearMatMul', [x, scale, zero, weights, ws, wz, `ys${i}`, `yz${i}`], `c${i}`)
     ;[scale, zero] = [`ys${i}`, `yz${i}`]
-    inputScale = Math.fround(0.03)
   }
-  void inputScale
   return net.finish('mlp.static', {
     inputShape: [1, 784],
     output: net.node('DequantizeLinear', [x, scale, zero], 'd'),
@@ -166,7 +163,8 @@ export function cnn(type: 'f32' | 'int8'): BenchNetwork {
     if (type === 'f32') x = net.node('Relu', [net.node('Conv', [x, w, b], `c${i}`, conv)], `r${i}`)
     else {
       const quantized = net.quantized(`l${i}`, w)
-      const bias = Array.from(net.initializers[b]?.data ?? [], (value) => Math.round(Number(value) / (scaleValue * quantized.scaleValue)))
+      const floats = net.initializers[b]?.data as Float32Array // `weights` made it
+      const bias = Array.from(floats, (value) => Math.round(value / (scaleValue * quantized.scaleValue)))
       delete net.initializers[b]
       net.constant(`bq${i}`, 'int32', [n], bias)
       scaleValue = Math.fround(0.02)
@@ -223,11 +221,12 @@ export function transformer(type: 'f32' | 'int8'): BenchNetwork {
   net.constant('shape4', 'int64', [4], [1, tokens, heads, d / heads])
   net.constant('shape3', 'int64', [3], [1, tokens, d])
   net.constant('scale', 'float32', [], [1 / Math.sqrt(d / heads)])
-  for (const [name, perm] of [
+  const transposes: readonly (readonly [string, readonly number[]])[] = [
     ['q', [0, 2, 1, 3]],
     ['k', [0, 2, 3, 1]],
     ['v', [0, 2, 1, 3]],
-  ] as const)
+  ]
+  for (const [name, perm] of transposes)
     net.node('Transpose', [net.node('Reshape', [name, 'shape4'], `${name}r`)], `${name}t`, { perm: { integers: perm } })
   const scores = net.node('Mul', [net.node('MatMul', ['qt', 'kt'], 's0'), 'scale'], 's1')
   const attended = net.node('MatMul', [net.node('Softmax', [scores], 'pr', { axis: { integer: -1 } }), 'vt'], 'at')

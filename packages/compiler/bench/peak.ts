@@ -18,7 +18,10 @@ export function openPeak(arithmetic: 'f32' | 'int8'): () => number {
         f.set(accumulator)
       }
     // Changes the operands, so that no product can be computed once for all.
-    f.get(a).get(accumulators[0] ?? 0).op('v128.xor').set(a)
+    f.get(a)
+      .get(accumulators[0] ?? 0)
+      .op('v128.xor')
+      .set(a)
   })
   f.i32(64)
   for (const accumulator of accumulators) f.get(accumulator)

@@ -1,6 +1,8 @@
 import { type Graph, importQ8, type Q8Boundary, type Q8Model, parseOnnx } from '@tacit/model'
 import { type ModuleLayer, type ModuleManifest, type ModuleQuantization, type ModuleTensor, sha256Hash } from '@tacit/protocol'
 import { type Inspection, inspectModule } from '@tacit/wasm'
+import { Obfuscator, type ObfuscationOptions } from './obfuscate/obfuscator.ts'
+import { shuffleProgram, withoutNames } from './obfuscate/shuffle-program.ts'
 import { SelfCheckError } from './errors.ts'
 import { lowerGraph } from './lower/lower-graph.ts'
 import { lowerQ8 } from './lower/lower-q8.ts'
@@ -15,6 +17,8 @@ export type CompileOptions = {
   readonly profile: 'q8' | 'f32'
   /** Inside the module (the default), or a file of their own that the host loads into memory. */
   readonly weights?: 'inline' | 'external'
+  /** Obfuscation and marking; answers do not change by a bit. */
+  readonly obfuscate?: ObfuscationOptions
   /** 256 MiB unless said. */
   readonly maxMemoryBytes?: number
 }
@@ -37,17 +41,21 @@ export type CompiledModel = {
 export async function compileModel(source: ModelSource, options: CompileOptions): Promise<CompiledModel> {
   const parsed = source instanceof Uint8Array ? await parseOnnx(source) : source
   if (options.profile === 'f32' && 'boundaries' in parsed) return compileQ8(parsed, options)
-  if (options.profile === 'f32') return finish(lowerGraph(parsed as Graph), options) // not the q8 form: tested above
+  if (options.profile === 'f32') return finish((obfuscator) => lowerGraph(parsed as Graph, obfuscator), options) // not the q8 form: tested above
   return compileQ8('boundaries' in parsed ? parsed : importQ8(parsed), options)
 }
 
 function compileQ8(model: Q8Model, options: CompileOptions): CompiledModel {
-  return finish(lowerQ8(model), { ...options, profile: 'q8' }, model)
+  return finish((obfuscator) => lowerQ8(model, obfuscator), { ...options, profile: 'q8' }, model)
 }
 
-function finish(program: Program, options: CompileOptions, q8?: Q8Model): CompiledModel {
+function finish(lower: (obfuscator?: Obfuscator) => Program, options: CompileOptions, q8?: Q8Model): CompiledModel {
   const { weights = 'inline', maxMemoryBytes = 2 ** 28 } = options
-  const emitted = emitProgram(program, { weights, maxMemoryBytes, names: 'kept' })
+  const obfuscator = options.obfuscate === undefined ? undefined : new Obfuscator(options.obfuscate)
+  const program = lower(obfuscator)
+  const strip = obfuscator?.does('strip-names') ?? false
+  const ordered = obfuscator?.does('shuffle') ? shuffleProgram(program, obfuscator.random) : program
+  const emitted = emitProgram(strip ? withoutNames(ordered) : ordered, { weights, maxMemoryBytes, names: strip ? 'stripped' : 'kept' })
   const inspection = inspectModule(emitted.wasm)
   if (!inspection.accepted) throw new SelfCheckError(inspection.refusal.detail)
   const manifest = manifestOf(emitted, inspection, { profile: options.profile, weights, ...(q8 === undefined ? {} : { q8 }) })

@@ -89,9 +89,9 @@ function emitChunk(f: FunctionBuilder, conversion: CopyConversion, temporary: Lo
   }
 }
 
-type Place = { readonly from: number; readonly to: number; readonly temporary: Local }
+export type Place = { readonly from: number; readonly to: number; readonly temporary: Local }
 
-function emitElement(f: FunctionBuilder, conversion: CopyConversion, { from, to, temporary }: Place): void {
+export function emitElement(f: FunctionBuilder, conversion: CopyConversion, { from, to, temporary }: Place): void {
   f.get(1).get(0)
   switch (conversion.kind) {
     case 'none': {

@@ -5,7 +5,7 @@ import { UnsupportedNodeError } from '../errors.ts'
 import type { GemmKernel } from '../kernels/gemm.ts'
 import { binaryPost, type PostOperation } from '../kernels/post-operation.ts'
 import { storageBytes, type View } from '../program/program.ts'
-import { absorbEpilogue, columnOperand, type Epilogue, type EpilogueOperand } from './epilogue.ts'
+import { absorbEpilogue, columnOperand, type Epilogue, type EpilogueOperand, placeOperands } from './epilogue.ts'
 import type { GraphState } from './graph-state.ts'
 import { allocateImage, as2d, asImage, asShape, cornerOffset, neededBorder, type Window2d, window2d } from './images.ts'
 import { centred, integerWeights } from './integer-operands.ts'
@@ -50,6 +50,7 @@ export function emitConvolution(out: Lowering, convolution: Convolution): void {
       },
     }
     const { vectors } = chooseTile(width, groupOut)
+    const built = convolution.epilogue(g)
     emitProduct(out, {
       name: convolution.name,
       rowShape: [n, height, width],
@@ -65,7 +66,8 @@ export function emitConvolution(out: Lowering, convolution: Convolution): void {
       },
       b: packConstant(out, arithmetic, source, vectors),
       depth: { segments: depth.segments, run: depth.run / unitElements },
-      ...convolution.epilogue(g),
+      post: built.post,
+      operands: placeOperands(out, built.operands),
     })
   }
 }
@@ -147,8 +149,11 @@ export function lowerConv(node: GraphNode, state: GraphState): void {
       post: epilogue.post,
       operands:
         bias === undefined
-          ? []
-          : [columnOperand(state, Float32Array.from((bias.data as Float32Array).subarray(g * groupOut, (g + 1) * groupOut)), groupOut)],
+          ? epilogue.operands
+          : [
+              columnOperand(Float32Array.from((bias.data as Float32Array).subarray(g * groupOut, (g + 1) * groupOut)), groupOut),
+              ...epilogue.operands,
+            ],
     }),
   })
   state.finishValue(epilogue.result, asShape(output, state.shape(epilogue.result)), 'Conv')
@@ -162,7 +167,7 @@ export function lowerQLinearConv(node: GraphNode, state: GraphState): void {
     const epilogue: Epilogue = { post: [], operands: [], result: node.outputs[0] ?? '', needsDense: false, isFloat: false }
     if (bias !== undefined) {
       epilogue.post.push(binaryPost('i32x4.add', 'column'))
-      epilogue.operands.push(columnOperand(state, Int32Array.from((bias.data as Int32Array).subarray(channel, channel + columns)), columns))
+      epilogue.operands.push(columnOperand(Int32Array.from((bias.data as Int32Array).subarray(channel, channel + columns)), columns))
     }
     const zeroPoint = requantizeEpilogue({ node, state, columns, channel, epilogue, scales: [xScale, wScale, yScale], yZero })
     return { ...epilogue, zeroPoint }
@@ -197,7 +202,11 @@ function integerConvolution({ node, state, operation, ids, build, storage }: Int
   const groupOut = (outputShape[1] ?? 1) / group
   const index = weightIndex(window, (state.shape(xId)[1] ?? 1) / group)
   const built = Array.from({ length: group }, (_, g) => build(groupOut, g * groupOut))
-  const input = imageInput(centred(xId, xZero, { node, state }), window, { state, outputShape, arithmetic: weights.arithmetic })
+  const input = imageInput(state.out.restored(centred(xId, xZero, { node, state })), window, {
+    state,
+    outputShape,
+    arithmetic: weights.arithmetic,
+  })
   const output = allocateImage(state, result, { storage, zeroPoint: built[0]?.zeroPoint ?? 0, group })
   emitConvolution(state.out, {
     name: node.operation.operator,

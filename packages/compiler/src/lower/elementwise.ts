@@ -51,6 +51,12 @@ function parameterized(operation: Operation): VectorFunction | undefined {
   }
 }
 
+/** Whether a node reads one float tensor and nothing else, so that it does not matter in which order elements lie. */
+export function isUnaryElementwise(node: GraphNode, state: GraphState): boolean {
+  const found = vectorFunction(node, state)
+  return found !== undefined && new Set(found.operands).size === 1
+}
+
 /** Whether `lowerElementwise` can do a node. */
 export function isFloatElementwise(node: GraphNode, state: GraphState): boolean {
   return vectorFunction(node, state) !== undefined
@@ -82,9 +88,12 @@ export function lowerElementwise(node: GraphNode, state: GraphState): void {
       inputs: line.inputs.map((input) => (input < 0 ? -1 - input : operands.length + Math.min(input, index))),
     })),
   }
+  // One operand: permuted units stay where they are. Several must agree, so they are put back in order.
+  const [only] = operands.length === 1 ? operands : []
+  const views = only === undefined ? operands.map((id) => state.view(id, node)) : [state.viewAsIs(only, node)]
   emitMap(
     program,
-    operands.map((id) => broadcast(state.view(id, node), shape)),
+    views.map((view) => broadcast(view, shape)),
     { state, result, operator: node.operation.operator },
   )
 }
@@ -111,7 +120,8 @@ function collectChain(node: GraphNode, state: GraphState): readonly GraphNode[] 
 type MapTarget = { readonly state: GraphState; readonly result: ValueId; readonly operator: string }
 
 function emitMap(program: MapProgram, views: readonly View[], { state, result, operator }: MapTarget): void {
-  const output = allocateLike(state, views, state.shape(result))
+  const permutation = views.length === 1 ? views[0]?.permutation : undefined
+  const output = { ...allocateLike(state, views, state.shape(result)), ...(permutation === undefined ? {} : { permutation }) }
   const space = { shape: output.shape, inputs: views.map(({ strides }) => strides), output: output.strides }
   state.out.call({
     name: operator,

@@ -3,7 +3,7 @@ import { binaryPost, type PostOperation, reluOfSum, scaleBy, toFloat } from '../
 import type { Region } from '../program/program.ts'
 import type { GraphState } from './graph-state.ts'
 import { numberAt } from './number-at.ts'
-import type { Argument } from './lowering.ts'
+import type { Argument, Lowering } from './lowering.ts'
 import { isDense } from './views.ts'
 
 /** Post-operations of a product, with the operands of those that have one. */
@@ -17,9 +17,13 @@ export type Epilogue = {
   /** Whether values are float32 at the end; sums of integers start as int32. */
   isFloat: boolean
 }
+/** A pointer, the distance to a value in the layout of the result, or one number per column in logical order. */
 export type EpilogueOperand =
-  | { readonly kind: 'pointer'; readonly region: Region; readonly offsetBytes: number }
-  | { readonly kind: 'distance'; readonly region: Region; readonly offsetBytes: number }
+  | { readonly kind: 'pointer' | 'distance'; readonly region: Region; readonly offsetBytes: number }
+  | { readonly kind: 'column'; readonly values: Float32Array | Int32Array }
+
+/** An operand that lies in memory. */
+export type PlacedOperand = Exclude<EpilogueOperand, { kind: 'column' }>
 
 /** Absorbs the nodes after a product, each the only reader of the one before, that can be done on its results in registers. */
 export function absorbEpilogue(node: GraphNode, state: GraphState, { columns, start }: { columns: number; start: Epilogue }): Epilogue {
@@ -78,7 +82,7 @@ function absorbBinary(opcode: 'f32x4.add' | 'f32x4.mul', other: ValueId, next: G
   }
   if (constant !== undefined && count === columns && state.shape(other).at(-1) === columns) {
     epilogue.post.push(binaryPost(opcode, 'column'))
-    epilogue.operands.push(columnOperand(state, Float32Array.from(constant.data as Float32Array), columns))
+    epilogue.operands.push(columnOperand(Float32Array.from(constant.data as Float32Array), columns))
     return true
   }
   if (count !== elementCount(state.shape(epilogue.result)) || columns % 4 !== 0 || constant !== undefined) return false
@@ -91,17 +95,34 @@ function absorbBinary(opcode: 'f32x4.add' | 'f32x4.mul', other: ValueId, next: G
   return true
 }
 
-/** A constant per column, padded to whole vectors. */
-export function columnOperand(state: GraphState, values: Float32Array | Int32Array, columns: number): EpilogueOperand {
-  const padded = values instanceof Float32Array ? new Float32Array(Math.ceil(columns / 4) * 4) : new Int32Array(Math.ceil(columns / 4) * 4)
-  if (values.length === 1) padded.fill(values[0] ?? 0)
-  else padded.set(values)
-  return { kind: 'pointer', region: state.out.constant(padded), offsetBytes: 0 }
+/** One number for every column. */
+export function columnOperand(values: Float32Array | Int32Array, columns: number): EpilogueOperand {
+  return {
+    kind: 'column',
+    values:
+      values.length === 1 && columns > 1
+        ? values.constructor === Float32Array
+          ? new Float32Array(columns).fill(values[0] ?? 0)
+          : new Int32Array(columns).fill(values[0] ?? 0)
+        : values,
+  }
+}
+
+/** Puts columns into memory, padded to whole vectors and, where units are permuted, in the order of their places. */
+export function placeOperands(out: Lowering, operands: readonly EpilogueOperand[], places?: Int32Array): readonly PlacedOperand[] {
+  return operands.map((operand) => {
+    if (operand.kind !== 'column') return operand
+    const { values } = operand
+    const padded =
+      values instanceof Float32Array ? new Float32Array(Math.ceil(values.length / 4) * 4) : new Int32Array(Math.ceil(values.length / 4) * 4)
+    for (let unit = 0; unit < values.length; unit++) padded[places?.[unit] ?? unit] = values[unit] ?? 0
+    return { kind: 'pointer', region: out.constant(padded), offsetBytes: 0 }
+  })
 }
 
 /** The kernel arguments of an epilogue's operands, given where the result begins. */
 export function epilogueArguments(
-  operands: readonly EpilogueOperand[],
+  operands: readonly PlacedOperand[],
   result: { readonly region: Region; readonly offsetBytes: number },
 ): readonly Argument[] {
   return operands.map((operand) => (operand.kind === 'pointer' ? operand : { from: result, to: operand }))

@@ -1,5 +1,6 @@
 import type { Graph, GraphNode, Tensor, TensorType, ValueId } from '@tacit/model'
 import { elementCount } from '@tacit/model'
+import type { Obfuscator } from '../obfuscate/obfuscator.ts'
 import { UnsupportedNodeError } from '../errors.ts'
 import { type BoundaryType, storageBytes, type View } from '../program/program.ts'
 import { consumersOf, Lowering, storageOf } from './lowering.ts'
@@ -11,7 +12,7 @@ export type NodeLowering = (node: GraphNode, state: GraphState) => void
 /** A graph on its way into a program: which values exist already, and what is still to do. */
 export class GraphState {
   readonly graph: Graph
-  readonly out = new Lowering()
+  readonly out: Lowering
   readonly #values = new Map<ValueId, View>()
   readonly #done = new Set<GraphNode>()
   readonly #consumers: ReadonlyMap<ValueId, readonly GraphNode[]>
@@ -20,7 +21,8 @@ export class GraphState {
   /** Nodes being lowered as part of another one's layer. */
   #depth = 0
 
-  constructor(graph: Graph, lower: NodeLowering) {
+  constructor(graph: Graph, lower: NodeLowering, obfuscator?: Obfuscator) {
+    this.out = new Lowering(obfuscator)
     this.graph = graph
     this.#lower = lower
     this.#consumers = consumersOf(graph)
@@ -41,8 +43,17 @@ export class GraphState {
     return id === undefined ? undefined : this.graph.constants.get(id)
   }
 
-  /** The view of a value that exists; constants are placed in memory on first use. */
+  /** The view of a value that exists, its units in order; constants are placed in memory on first use. */
   view(id: ValueId, node: GraphNode): View {
+    const view = this.viewAsIs(id, node)
+    if (view.permutation === undefined) return view
+    const restored = this.out.restored(view)
+    this.#values.set(id, restored)
+    return restored
+  }
+
+  /** The same, with units where an obfuscated build put them. */
+  viewAsIs(id: ValueId, node: GraphNode): View {
     const found = this.#values.get(id)
     if (found !== undefined) return found
     const tensor = this.constant(id)

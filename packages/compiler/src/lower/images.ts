@@ -88,7 +88,7 @@ export function asImage(out: Lowering, view: View, needs: ImageNeeds): View {
   const image = out.channelsLast(view.storage, view.shape, { border, paddedChannels, zeroPoint: view.zeroPoint })
   if (fill !== 0) out.fill(image.region, fillPattern(view.storage, fill))
   out.copy(view, image)
-  return image
+  return view.permutation === undefined ? image : { ...image, permutation: view.permutation }
 }
 
 function fillPattern(storage: Storage, value: number): Uint8Array {

@@ -11,9 +11,9 @@ export function quantizedBounds(elementType: ElementType): readonly [number, num
   return elementType === 'int8' ? [-128, 127] : [0, 255]
 }
 
-/** An int8 or uint8 activation as int16 with its zero point taken off. */
+/** An int8 or uint8 activation as int16 with its zero point taken off; its units may be permuted. */
 export function centred(id: ValueId, zeroId: ValueId, { node, state }: IntegerContext): View {
-  const view = state.view(id, node)
+  const view = state.viewAsIs(id, node)
   if (view.storage === 'i16') {
     if (Number.isNaN(view.zeroPoint) || view.zeroPoint === constantZero(zeroId, state)) return view
     throw new UnsupportedNodeError(node.name, node.operation.operator, 'its zero point is not the one its input was quantised with')

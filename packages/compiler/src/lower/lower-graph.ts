@@ -1,4 +1,5 @@
 import type { Graph, GraphNode } from '@tacit/model'
+import type { Obfuscator } from '../obfuscate/obfuscator.ts'
 import { UnsupportedNodeError } from '../errors.ts'
 import type { Program } from '../program/program.ts'
 import { lowerConv, lowerConvInteger, lowerQLinearConv } from './convolution.ts'
@@ -63,8 +64,8 @@ function lowerNode(node: GraphNode, state: GraphState): void {
  * as ONNX defines.
  * @throws UnsupportedNodeError
  */
-export function lowerGraph(graph: Graph): Program {
-  const state = new GraphState(graph, lowerNode)
+export function lowerGraph(graph: Graph, obfuscator?: Obfuscator): Program {
+  const state = new GraphState(graph, lowerNode, obfuscator)
   const inputs = graph.inputs.map((name) => {
     const type = state.type(name)
     const node = { name, operation: { operator: 'Reshape' as const }, inputs: [], outputs: [name] }

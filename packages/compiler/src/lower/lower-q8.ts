@@ -10,26 +10,28 @@ import {
   type Q8Requantization,
   stridesOf,
 } from '@tacit/model'
+import type { Obfuscator } from '../obfuscate/obfuscator.ts'
 import { ProfileError } from '../errors.ts'
 import { buildArgMax } from '../kernels/arg-max.ts'
 import { buildIntegerMap, type IntegerMap } from '../kernels/integer-map.ts'
 import { type RequantizePlan, packRequantization, requantizePost } from '../kernels/requantize-post.ts'
 import type { BoundaryView, Program, View } from '../program/program.ts'
-import type { Epilogue } from './epilogue.ts'
+import type { Epilogue, PlacedOperand } from './epilogue.ts'
 import { as2d, asImage, asShape, neededBorder, type Window2d, window2d } from './images.ts'
 import { emitConvolution } from './convolution.ts'
 import { Lowering } from './lowering.ts'
 import { emitPool } from './pooling.ts'
+import { inverse } from './products.ts'
 import { chooseTile, emitProduct, packConstant } from './product-step.ts'
 import { denseView, isDense } from './views.ts'
 
 type Boundary = { readonly meaning: Q8Boundary; readonly view: View }
 type Q8State = { readonly out: Lowering; readonly model: Q8Model; readonly boundaries: Boundary[] }
-type Built = Pick<Epilogue, 'post' | 'operands'>
+type Built = { readonly post: Epilogue['post']; readonly operands: readonly PlacedOperand[] }
 
 /** @throws ProfileError for forms without kernels. */
-export function lowerQ8(model: Q8Model): Program {
-  const out = new Lowering()
+export function lowerQ8(model: Q8Model, obfuscator?: Obfuscator): Program {
+  const out = new Lowering(obfuscator)
   const state: Q8State = { out, model, boundaries: [] }
   const inputs = model.boundaries.slice(0, model.inputCount).map((meaning, index) => {
     const bytes = denseView(out.region('pinned', elementCount(meaning.shape)), 'i8', meaning.shape)
@@ -106,6 +108,8 @@ function planOf(meaning: Q8Boundary, shift: number, largest: bigint): Requantize
 type Channels = {
   readonly first: number
   readonly count: number
+  /** The unit at a place, where units are permuted. */
+  unit?(place: number): number
   /** Bound on |acc| of a channel. */
   bound(channel: number): bigint
 }
@@ -113,7 +117,7 @@ type Channels = {
 function requantization(by: Q8Requantization, meaning: Q8Boundary, channels: Channels, state: Q8State): Built {
   const at = <Item>(list: { readonly length: number; readonly [index: number]: Item }, channel: number, none: Item): Item =>
     list[list.length === 1 ? 0 : channel] ?? none
-  const numbers = Array.from({ length: channels.count }, (_, i) => channels.first + i)
+  const numbers = Array.from({ length: channels.count }, (_, i) => channels.unit?.(channels.first + i) ?? channels.first + i)
   const multipliers = numbers.map((channel) => at(by.multipliers, channel, 0))
   const biases = numbers.map((channel) => at(by.biases, channel, 0n))
   const largest = numbers.reduce((best, channel, i) => {
@@ -126,6 +130,22 @@ function requantization(by: Q8Requantization, meaning: Q8Boundary, channels: Cha
     post: [requantizePost(planOf(meaning, by.shift, largest))],
     operands: [{ kind: 'pointer', region: state.out.constant(packed), offsetBytes: 0 }],
   }
+}
+
+/** Where an obfuscated build puts the units of a boundary, if everything that reads it can take them so. */
+function choosePlaces(units: number, state: Q8State): Int32Array | undefined {
+  const index = state.boundaries.length
+  if (state.model.outputs.some(({ boundary }) => boundary === index)) return undefined
+  const reads = (layer: Q8Layer): boolean => ('input' in layer ? layer.input === index : layer.inputs.includes(index))
+  const takes = (layer: Q8Layer): boolean =>
+    layer.kind === 'dense' || layer.kind === 'maxPool' || (layer.kind === 'conv' && layer.group === 1)
+  return state.model.layers.filter(reads).every(takes) ? state.out.obfuscator?.units(units) : undefined
+}
+
+/** The unit at each place of a boundary's permuted axis. */
+function unitAt(view: View): (place: number) => number {
+  const units = view.permutation === undefined ? undefined : inverse(view.permutation.places)
+  return (place) => units?.[place] ?? place
 }
 
 function weightBound(weights: Int8Array, perChannel: number, reach: bigint): (channel: number) => bigint {
@@ -141,12 +161,16 @@ function lowerDense(layer: Extract<Q8Layer, { kind: 'dense' }>, meaning: Q8Bound
   const matrix = { ...dense, shape: [rows, inputSize], strides: [inputSize, 1] }
   const padded = Math.ceil(outputSize / 4) * 4
   const region = state.out.region('transient', rows * padded * 2)
-  const result = { ...denseView(region, 'i16', [rows, outputSize], meaning.zeroPoint), strides: [padded, 1] }
+  const places = meaning.shape.at(-1) === outputSize ? choosePlaces(outputSize, state) : undefined
+  const permutation = places === undefined ? {} : { permutation: { axis: 1, places } }
+  const result: View = { ...denseView(region, 'i16', [rows, outputSize], meaning.zeroPoint), strides: [padded, 1], ...permutation }
+  const unit = unitAt(result)
+  const from = depthUnits(dense, inputSize)
   const bound = weightBound(weights, inputSize, reachOf(source.meaning))
   const b = packConstant(
     state.out,
     'int8',
-    { depth: inputSize, columns: outputSize, at: (k, n) => weights[n * inputSize + k] ?? 0 },
+    { depth: inputSize, columns: outputSize, at: (k, n) => weights[unit(n) * inputSize + from(k)] ?? 0 },
     chooseTile(rows, outputSize).vectors,
   )
   emitProduct(state.out, {
@@ -156,9 +180,19 @@ function lowerDense(layer: Extract<Q8Layer, { kind: 'dense' }>, meaning: Q8Bound
     c: { view: result, offsetBytes: 0, rowStrides: [padded] },
     b,
     depth: { segments: [], run: Math.ceil(inputSize / 2) },
-    ...requantization(layer.requantization, meaning, { first: 0, count: outputSize, bound }, state),
+    ...requantization(layer.requantization, meaning, { first: 0, count: outputSize, unit, bound }, state),
   })
   return withShape(result, meaning.shape, state)
+}
+
+/** Which input of a row lies at each place, when the units of an activation are permuted. */
+function depthUnits(view: View, inputSize: number): (place: number) => number {
+  const { permutation } = view
+  if (permutation === undefined) return (place) => place
+  const units = inverse(permutation.places)
+  const inner = elementCount(view.shape.slice(permutation.axis + 1))
+  const block = units.length * inner
+  return (place) => (place % inputSize) - (place % block) + (units[Math.floor((place % block) / inner)] ?? 0) * inner + (place % inner)
 }
 
 /** A dense matrix under another shape; padded rows are closed up first. */
@@ -169,10 +203,14 @@ function withShape(view: View, shape: readonly number[], state: Q8State): View {
     const strides = stridesOf(shape).map((stride, axis) =>
       axis === shape.length - 1 ? 1 : (stride / columns) * (view.strides[0] ?? columns),
     )
-    return { ...view, shape, strides }
+    return { ...view, shape, strides, ...lastAxis(view, shape) }
   }
   const dense = isDense(view) ? view : state.out.asDense(view)
-  return { ...dense, shape, strides: stridesOf(shape) }
+  return { ...dense, shape, strides: stridesOf(shape), ...lastAxis(view, shape) }
+}
+
+function lastAxis({ permutation }: View, shape: readonly number[]): Pick<View, 'permutation'> {
+  return permutation === undefined ? {} : { permutation: { ...permutation, axis: shape.length - 1 } }
 }
 
 const anonymous = (kind: string) => ({
@@ -207,12 +245,17 @@ function lowerQ8Conv(layer: Extract<Q8Layer, { kind: 'conv' }>, meaning: Q8Bound
   const source = input(state, layer.input)
   const window = window2d(layer.window, anonymous('conv'))
   const shape = imageShape(meaning.shape)
-  const image = as2d(source.view)
+  const image = as2d(layer.group === 1 ? source.view : state.out.restored(source.view))
   const groupIn = (image.shape[1] ?? 1) / layer.group
   const groupOut = layer.outputChannels / layer.group
   const perChannel = groupIn * window.kernel[0] * window.kernel[1]
   const bound = weightBound(layer.weights, perChannel, reachOf(source.meaning))
-  const output = allocateQ8Image(meaning, state.boundaries.length, state, layer.group)
+  const places = layer.group === 1 ? choosePlaces(layer.outputChannels, state) : undefined
+  const output: View = {
+    ...allocateQ8Image(meaning, state.boundaries.length, state, layer.group),
+    ...(places === undefined ? {} : { permutation: { axis: 1, places } }),
+  }
+  const [unit, from] = [unitAt(output), unitAt(image)]
   emitConvolution(state.out, {
     name: 'conv',
     input: asImage(state.out, image, { border: neededBorder(window, image.shape, shape), fill: 0, channelMultiple: 2 }),
@@ -220,8 +263,8 @@ function lowerQ8Conv(layer: Extract<Q8Layer, { kind: 'conv' }>, meaning: Q8Bound
     window,
     group: layer.group,
     arithmetic: 'int8',
-    weight: (o, c, y, x) => layer.weights[((o * groupIn + c) * window.kernel[0] + y) * window.kernel[1] + x] ?? 0,
-    epilogue: (g) => requantization(layer.requantization, meaning, { first: g * groupOut, count: groupOut, bound }, state),
+    weight: (o, c, y, x) => layer.weights[((unit(o) * groupIn + from(c)) * window.kernel[0] + y) * window.kernel[1] + x] ?? 0,
+    epilogue: (g) => requantization(layer.requantization, meaning, { first: g * groupOut, count: groupOut, unit, bound }, state),
   })
   return asShape(output, meaning.shape)
 }
@@ -230,12 +273,13 @@ function lowerQ8Pool(layer: Extract<Q8Layer, { kind: 'maxPool' | 'averagePool' }
   const source = input(state, layer.input)
   const window = window2d(layer.window, anonymous(layer.kind))
   const shape = imageShape(meaning.shape)
-  const image = as2d(source.view)
+  const image = as2d(layer.kind === 'maxPool' ? source.view : state.out.restored(source.view))
   const border = neededBorder(window, image.shape, shape)
   if (layer.kind === 'maxPool') {
     const output = allocateQ8Image(meaning, state.boundaries.length, state, 1)
     emitPool(state.out, { kind: 'max-i16', input: asImage(state.out, image, { border, fill: -32768, channelMultiple: 1 }), output, window })
-    return asShape(output, meaning.shape)
+    const { permutation } = image
+    return asShape(permutation === undefined ? output : { ...output, permutation }, meaning.shape)
   }
   // An average is a depthwise convolution with weights of one.
   const channels = image.shape[1] ?? 1
@@ -264,7 +308,7 @@ function lowerMap(inputs: readonly number[], meaning: Q8Boundary, state: Q8State
   if (perChannel !== undefined && perChannel.multipliers.length > 1)
     throw new ProfileError('a rescale or square has more than one multiplier')
   const sources = inputs.map((index) => input(state, index))
-  const views = sources.map(({ view }) => state.out.asDense(view))
+  const views = sources.map(({ view }) => state.out.asDense(state.out.restored(view)))
   const size = elementCount(meaning.shape)
   const output = state.out.dense('i16', meaning.shape, meaning.zeroPoint)
   const largest = sources.reduce(
@@ -293,7 +337,7 @@ function lowerOutput(boundary: number, answer: 'values' | 'argmax', state: Q8Sta
   const { view } = input(state, boundary)
   const name = answer === 'values' ? boundaryName(boundary) : `argmax(${boundaryName(boundary)})`
   if (answer === 'values') return { name, view, elementType: 'int8' }
-  const dense = state.out.asDense(view)
+  const dense = state.out.asDense(state.out.restored(view))
   const size = dense.shape.at(-1) ?? 1
   const rows = elementCount(dense.shape) / size
   const output = state.out.dense('i32', dense.shape.slice(0, -1))

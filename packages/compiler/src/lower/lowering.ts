@@ -14,6 +14,9 @@ import {
   storageBytes,
   type View,
 } from '../program/program.ts'
+import type { Obfuscator } from '../obfuscate/obfuscator.ts'
+import { maskTable } from '../obfuscate/obfuscator.ts'
+import { buildRestore } from '../kernels/restore.ts'
 import { denseView, isDense } from './views.ts'
 
 /** A pointer argument of a kernel call: a place in memory, the distance between two places, or a plain number. */
@@ -45,8 +48,14 @@ const storages: Readonly<Partial<Record<TensorType['elementType'], Storage>>> = 
 /** Regions and steps as they come into being, one layer after the other. */
 export class Lowering {
   readonly layers: ProgramLayer[] = []
+  /** Present in obfuscated builds. */
+  readonly obfuscator: Obfuscator | undefined
   #steps: Step[] = []
   #nextRegion = 0
+
+  constructor(obfuscator?: Obfuscator) {
+    this.obfuscator = obfuscator
+  }
 
   region(kind: Region['kind'], sizeBytes: number): Region {
     return { id: this.#nextRegion++, kind, sizeBytes: Math.max(sizeBytes, 16) }
@@ -81,7 +90,8 @@ export class Lowering {
   /** Ends the current layer, if it did anything, with its boundary. */
   endLayer(layer: { readonly name: string; readonly operator: string; readonly view: View; readonly elementType: BoundaryType }): void {
     const { name, operator, view, elementType } = layer
-    this.layers.push({ index: this.layers.length, name, operator, steps: this.#steps, output: { view, elementType } })
+    const restore = view.permutation === undefined ? {} : { restore: this.unitTable(view) }
+    this.layers.push({ index: this.layers.length, name, operator, steps: this.#steps, output: { view, elementType, ...restore } })
     this.#steps = []
   }
 
@@ -102,12 +112,55 @@ export class Lowering {
     })
   }
 
-  /** The view itself if dense, else a dense copy. */
+  /** The view itself if dense, else a dense copy. Permuted units stay permuted. */
   asDense(view: View): View {
     if (isDense(view)) return view
     const dense = this.dense(view.storage, view.shape, view.zeroPoint)
     this.copy(view, dense)
-    return dense
+    return view.permutation === undefined ? dense : { ...dense, permutation: view.permutation }
+  }
+
+  /** The table of a restoring copy, and the mask it begins with. */
+  unitTable(view: View): { readonly table: Region; readonly firstMask: number } {
+    const { axis, places } = view.permutation ?? { axis: 0, places: new Int32Array(0) }
+    const firstMask = (this.obfuscator?.random.u32() ?? 0) | 0
+    const step = (view.strides[axis] ?? 0) * storageBytes[view.storage]
+    return {
+      table: this.constant(
+        maskTable(
+          places.map((place) => place * step),
+          firstMask,
+        ),
+      ),
+      firstMask,
+    }
+  }
+
+  /** Units in logical order: the view itself, or a copy through a masked table. */
+  restored(view: View): View {
+    if (view.permutation === undefined) return view
+    const target = this.dense(view.storage, view.shape, view.zeroPoint)
+    const { table, firstMask } = this.unitTable(view)
+    const size = storageBytes[view.storage]
+    const { axis } = view.permutation
+    const kernel = {
+      conversion: { kind: 'none' as const, bytes: size as 1 | 2 | 4 | 8 }, // every storage has one of these sizes
+      shape: view.shape,
+      axis,
+      from: view.strides.map((stride) => stride * size),
+      to: target.strides.map((stride) => stride * size),
+      firstMask,
+    }
+    this.call({
+      name: 'restore',
+      key: `restore ${JSON.stringify(kernel)}`,
+      build: () => buildRestore(kernel),
+      arguments: [view, target, { region: table, offsetBytes: 0 }],
+      reads: [view],
+      writes: [target],
+      readsRegions: [table],
+    })
+    return target
   }
 
   /** The last axis one element apart, as kernels over rows of depth need it. */

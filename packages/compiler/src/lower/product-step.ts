@@ -2,9 +2,10 @@
 import { buildGemm, type GemmKernel, gemmKey, type IndirectPanels, packedStepBytes } from '../kernels/gemm.ts'
 import { mergeAxes } from '../kernels/loops.ts'
 import { packF32, packPairs, type PanelSource, splitColumns } from '../kernels/pack-panels.ts'
+import { maskTable } from '../obfuscate/obfuscator.ts'
 import type { PostOperation } from '../kernels/post-operation.ts'
 import { type Region, storageBytes, type View } from '../program/program.ts'
-import { type EpilogueOperand, epilogueArguments } from './epilogue.ts'
+import { epilogueArguments, type PlacedOperand } from './epilogue.ts'
 import type { Lowering } from './lowering.ts'
 
 /** B of a product, ready to be read by the kernel. */
@@ -15,7 +16,7 @@ export type RightOperand = {
   readonly columns: number
   readonly vectors: number
   readonly layout: GemmKernel['b']
-  readonly indirect?: IndirectPanels & { readonly table: Region }
+  readonly indirect?: IndirectPanels & { readonly table: Region; readonly decoySlots: readonly number[] }
 }
 
 export type ProductStep = {
@@ -28,7 +29,7 @@ export type ProductStep = {
   /** Depth in units of 4 bytes of A, split into segments where A is not consecutive. */
   readonly depth: GemmKernel['depth']
   readonly post: readonly PostOperation[]
-  readonly operands: readonly EpilogueOperand[]
+  readonly operands: readonly PlacedOperand[]
 }
 
 /** Rows per tile and vectors per panel: MR * NV + NV + 2 <= 15, and 8 for a single row, whose B is not kept in registers. */
@@ -43,6 +44,22 @@ export function chooseTile(rows: number, columns: number): { readonly tile: numb
 /** Packs a constant matrix into panels. */
 export function packConstant(out: Lowering, arithmetic: GemmKernel['arithmetic'], source: PanelSource, vectors: number): RightOperand {
   const packed = arithmetic === 'f32' ? packF32(source, vectors) : packPairs(arithmetic, source, vectors)
+  const units = arithmetic === 'f32' ? source.depth : Math.ceil(source.depth / 2)
+  const panelBytes = units * packedStepBytes(arithmetic, vectors)
+  const pool = out.obfuscator?.pool(new Uint8Array(packed.buffer), panelBytes)
+  if (pool !== undefined) {
+    const { firstMask, table, decoySlots } = pool
+    const indirect = { firstMask, panelBytes, table: out.constant(table), decoySlots }
+    return {
+      region: out.constant(pool.bytes),
+      offsetBytes: 0,
+      arithmetic,
+      columns: source.columns,
+      vectors,
+      layout: { layout: 'packed' },
+      indirect,
+    }
+  }
   return { region: out.constant(packed), offsetBytes: 0, arithmetic, columns: source.columns, vectors, layout: { layout: 'packed' } }
 }
 
@@ -88,6 +105,41 @@ export function emitProduct(out: Lowering, step: ProductStep): void {
     reads: [a.view],
     writes: [c.view],
     readsRegions: [b.region, ...(b.indirect ? [b.indirect.table] : []), ...step.operands.map(({ region }) => region)],
+  })
+  if (b.indirect && b.indirect.decoySlots.length > 0 && out.obfuscator?.wantsDummy()) emitDummy(out, step, kernel)
+}
+
+/** The same kernel on a decoy, into memory that nothing reads. */
+function emitDummy(out: Lowering, { a, b, name }: ProductStep, real: GemmKernel): void {
+  const { indirect } = b
+  const slot = indirect?.decoySlots[out.obfuscator?.random.below(indirect.decoySlots.length) ?? 0]
+  if (indirect === undefined || slot === undefined || out.obfuscator === undefined) return
+  const firstMask = out.obfuscator.random.u32() | 0
+  const table = out.constant(maskTable([slot], firstMask))
+  const kernel: GemmKernel = {
+    ...real,
+    rows: { ...real.rows, outer: [] },
+    columns: { panels: 1, vectors: b.vectors, restVectors: 0 },
+    post: [],
+    result: b.arithmetic === 'f32' ? 'f32' : 'i32',
+    indirect: { firstMask, panelBytes: indirect.panelBytes },
+  }
+  const rows = real.rows.blocks * real.rows.tile + real.rows.rest
+  const junk = out.region('transient', rows * real.rows.cStep + 16 * b.vectors + 64)
+  out.call({
+    name,
+    key: `product ${gemmKey(kernel)}`,
+    build: () => buildGemm(kernel),
+    arguments: [
+      { region: a.view.region, offsetBytes: a.offsetBytes },
+      b,
+      { region: junk, offsetBytes: 0 },
+      { region: table, offsetBytes: 0 },
+    ],
+    reads: [a.view],
+    writes: [],
+    readsRegions: [b.region, table],
+    writesRegions: [junk],
   })
 }
 

@@ -1,10 +1,11 @@
 // MatMul, Gemm, MatMulInteger and QLinearMatMul.
 import { elementCount, type GraphNode } from '@tacit/model'
 import { UnsupportedNodeError } from '../errors.ts'
-import { splitColumns } from '../kernels/pack-panels.ts'
+import { type PanelSource, splitColumns } from '../kernels/pack-panels.ts'
 import { binaryPost, roundToCentred, scaleBy, toFloat } from '../kernels/post-operation.ts'
 import { type View, storageBytes } from '../program/program.ts'
-import { absorbEpilogue, columnOperand, type Epilogue } from './epilogue.ts'
+import { isUnaryElementwise } from './elementwise.ts'
+import { absorbEpilogue, columnOperand, type Epilogue, type PlacedOperand, placeOperands } from './epilogue.ts'
 import type { GraphState } from './graph-state.ts'
 import { numberAt } from './number-at.ts'
 import { centred, integerWeights, quantizedBounds } from './integer-operands.ts'
@@ -40,9 +41,11 @@ export function lowerMatMul(node: GraphNode, state: GraphState): void {
   const product: Product = { node, a: state.out.withDenseRows(aView), depth, epilogue, storage: 'f32' }
   if (constant !== undefined && elementCount(bShape) === depth * columns) {
     const rows = elementCount(aView.shape.slice(0, -1))
-    const source = { depth, columns, at: (k: number, n: number) => numberAt(constant.data, k * columns + n) }
-    const b = packConstant(state.out, 'f32', source, chooseTile(rows, columns).vectors)
-    sharedProduct(product, b, state)
+    constantProduct(
+      product,
+      { arithmetic: 'f32', rows, source: { depth, columns, at: (k, n) => numberAt(constant.data, k * columns + n) } },
+      state,
+    )
     return
   }
   batchedProduct(product, withRank2(state.view(bId, node), 'right'), { shape, state })
@@ -67,7 +70,7 @@ export function lowerGemm(node: GraphNode, state: GraphState): void {
   if (c !== undefined) {
     const values = Float32Array.from(c.data as Float32Array, (value) => (beta === 1 ? value : Math.fround(value * Math.fround(beta))))
     epilogue.post.push(binaryPost('f32x4.add', 'column'))
-    epilogue.operands.push(columnOperand(state, values, columns))
+    epilogue.operands.push(columnOperand(values, columns))
   }
   absorbEpilogue(node, state, { columns, start: epilogue })
   const product: Product = { node, a: state.out.withDenseRows(aView), depth, epilogue, storage: 'f32' }
@@ -81,7 +84,7 @@ export function lowerGemm(node: GraphNode, state: GraphState): void {
     ? (k: number, n: number) => numberAt(constant.data, n * depth + k)
     : (k: number, n: number) => numberAt(constant.data, k * columns + n)
   const rows = aView.shape[0] ?? 1
-  sharedProduct(product, packConstant(state.out, 'f32', { depth, columns, at }, chooseTile(rows, columns).vectors), state)
+  constantProduct(product, { arithmetic: 'f32', rows, source: { depth, columns, at } }, state)
 }
 
 /** MatMulInteger, with the Cast, scales, bias and activation that usually follow it. */
@@ -129,7 +132,7 @@ export function requantizeEpilogue({ node, state, columns, channel = 0, epilogue
   if (factors.length === 1) epilogue.post.push(scaleBy(factors[0] ?? 1))
   else {
     epilogue.post.push(binaryPost('f32x4.mul', 'column'))
-    epilogue.operands.push(columnOperand(state, factors.slice(channel, channel + columns), columns))
+    epilogue.operands.push(columnOperand(factors.slice(channel, channel + columns), columns))
   }
   epilogue.post.push(roundToCentred(low - zeroPoint, high - zeroPoint))
   return zeroPoint
@@ -143,14 +146,54 @@ function integerProduct(product: Product, [bId, bZero]: readonly [string, string
   if (elementCount(bShape) !== depth * columns)
     throw new UnsupportedNodeError(node.name, node.operation.operator, 'its right side is not a single matrix')
   const rows = elementCount(product.a.shape.slice(0, -1))
-  const source = { depth, columns, at: (k: number, n: number) => weights.at(k * columns + n, n) }
-  sharedProduct(product, packConstant(state.out, weights.arithmetic, source, chooseTile(rows, columns).vectors), state)
+  constantProduct(
+    product,
+    { arithmetic: weights.arithmetic, rows, source: { depth, columns, at: (k, n) => weights.at(k * columns + n, n) } },
+    state,
+  )
 }
 
-function sharedProduct(product: Product, b: RightOperand, state: GraphState): void {
+type ConstantRight = { readonly arithmetic: RightOperand['arithmetic']; readonly rows: number; readonly source: PanelSource }
+
+// In an obfuscated build columns are permuted where the next readers can take them so, and depth follows the input's units.
+function constantProduct(product: Product, { arithmetic, rows, source }: ConstantRight, state: GraphState): void {
+  const { columns } = source
+  const places = canPermute(product.epilogue, state) ? state.out.obfuscator?.units(columns) : undefined
+  const unitAt = places === undefined ? undefined : inverse(places)
+  const inputAt = product.a.permutation === undefined ? undefined : inverse(product.a.permutation.places)
+  const at = (k: number, n: number): number => source.at(inputAt?.[k] ?? k, unitAt?.[n] ?? n)
+  sharedProduct(product, packConstant(state.out, arithmetic, { ...source, at }, chooseTile(rows, columns).vectors), state, places)
+}
+
+function canPermute(epilogue: Epilogue, state: GraphState): boolean {
+  if (epilogue.needsDense) return false
+  let value = epilogue.result
+  for (;;) {
+    const reader = state.soleConsumer(value)
+    if (reader === undefined || reader.inputs[0] !== value) return false
+    const { operator } = reader.operation
+    const constantRight = (node: GraphNode, place: number): boolean => state.constant(node.inputs[place]) !== undefined
+    if (operator === 'DynamicQuantizeLinear')
+      return state.consumers(reader.outputs[0] ?? '').every((next) => next.operation.operator === 'MatMulInteger' && constantRight(next, 1))
+    if (operator === 'QLinearMatMul') return constantRight(reader, 3)
+    if (operator === 'MatMul' || operator === 'Gemm') return constantRight(reader, 1)
+    if (!isUnaryElementwise(reader, state)) return false
+    value = reader.outputs[0] ?? ''
+  }
+}
+
+/** The unit at each place. */
+export function inverse(places: Int32Array): Int32Array {
+  const units = new Int32Array(places.length)
+  for (let unit = 0; unit < places.length; unit++) units[places[unit] ?? 0] = unit
+  return units
+}
+
+function sharedProduct(product: Product, b: RightOperand, state: GraphState, places?: Int32Array): void {
   const { node, a, epilogue } = product
   const rowAxes = a.shape.length - 1
-  const output = allocateRows(product, b.columns, state)
+  const rows = allocateRows(product, b.columns, state)
+  const output = places === undefined ? rows : { ...rows, permutation: { axis: rowAxes, places } }
   emitProduct(state.out, {
     name: node.operation.operator,
     rowShape: a.shape.slice(0, rowAxes),
@@ -159,7 +202,7 @@ function sharedProduct(product: Product, b: RightOperand, state: GraphState): vo
     b,
     depth: { segments: [], run: depthUnits(product, b) },
     post: epilogue.post,
-    operands: epilogue.operands,
+    operands: placeOperands(state.out, epilogue.operands, places),
   })
   state.finishValue(epilogue.result, restoreShape(output, state.shape(epilogue.result)), node.operation.operator)
 }
@@ -184,6 +227,7 @@ function batchedProduct(product: Product, bView: View, { shape, state }: BatchCo
   const output = allocateRows({ ...product, a }, columns, state)
   const { vectors } = chooseTile(rows, columns)
   const batches = elementCount(batchShape)
+  const operands = placeOperands(state.out, epilogue.operands)
   if (batches > 4096) throw new UnsupportedNodeError(node.name, node.operation.operator, `it has ${batches} batches`)
   let packed: RightOperand | undefined
   for (let batch = 0; batch < batches; batch++) {
@@ -201,8 +245,7 @@ function batchedProduct(product: Product, bView: View, { shape, state }: BatchCo
       b: packed,
       depth: { segments: [], run: depth },
       post: epilogue.post,
-      operands:
-        batches === 1 ? epilogue.operands : epilogue.operands.map((operand) => batchOperand(operand, (cOffset ?? 0) - output.offsetBytes)),
+      operands: batches === 1 ? operands : operands.map((operand) => batchOperand(operand, (cOffset ?? 0) - output.offsetBytes)),
     })
   }
   state.finishValue(
@@ -212,7 +255,7 @@ function batchedProduct(product: Product, bView: View, { shape, state }: BatchCo
   )
 }
 
-function batchOperand<Operand extends Epilogue['operands'][number]>(operand: Operand, skipped: number): Operand {
+function batchOperand(operand: PlacedOperand, skipped: number): PlacedOperand {
   return operand.kind === 'distance' ? { ...operand, offsetBytes: operand.offsetBytes + skipped } : operand
 }
 
@@ -298,5 +341,7 @@ function restoreShape(view: View, shape: readonly number[]): View {
     while (at < kept.length && kept[at]?.size === 1 && size !== 1) at++
     strides.push(kept[at++]?.stride ?? 0)
   }
-  return { ...view, shape, strides }
+  const { permutation } = view
+  // The columns stay the last axis.
+  return { ...view, shape, strides, ...(permutation === undefined ? {} : { permutation: { ...permutation, axis: shape.length - 1 } }) }
 }

@@ -11,7 +11,7 @@ import { denseView } from './views.ts'
 /** y keeps its zero point as an unknown: only what takes the same zero point again can read it. */
 export function lowerDynamicQuantize(node: GraphNode, state: GraphState): void {
   const [yId = '', scaleId = '', zeroId = ''] = node.outputs
-  const x = state.out.asDense(state.view(node.inputs[0] ?? '', node))
+  const x = state.out.asDense(state.viewAsIs(node.inputs[0] ?? '', node))
   const count = elementCount(x.shape)
   const allowed = new Set(['MatMulInteger', 'ConvInteger'])
   const readers = state.consumers(yId)
@@ -27,7 +27,10 @@ export function lowerDynamicQuantize(node: GraphNode, state: GraphState): void {
     )
   if ([yId, zeroId].some((id) => state.graph.outputs.includes(id)))
     throw new UnsupportedNodeError(node.name, 'DynamicQuantizeLinear', 'its result is an output of the graph')
-  const output = state.out.dense('i16', x.shape, dynamicZeroPoint)
+  const output = {
+    ...state.out.dense('i16', x.shape, dynamicZeroPoint),
+    ...(x.permutation === undefined ? {} : { permutation: x.permutation }),
+  }
   const parameters = state.out.region('transient', 16)
   state.out.call({
     name: 'DynamicQuantizeLinear',
@@ -73,7 +76,7 @@ export function lowerDequantize(node: GraphNode, state: GraphState): void {
   const result = node.outputs[0] ?? ''
   if (scale?.data.length !== 1 || zero?.data.length !== 1)
     throw new UnsupportedNodeError(node.name, 'DequantizeLinear', 'it has more than one scale, or one that is not constant')
-  const x = state.out.asDense(centred(xId, zeroId, { node, state }))
+  const x = state.out.asDense(state.out.restored(centred(xId, zeroId, { node, state })))
   const output = state.out.dense('f32', x.shape)
   const factor = numberAt(scale.data, 0)
   emitCall(state, {

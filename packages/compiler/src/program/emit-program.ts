@@ -2,9 +2,19 @@
 // that writes the outputs, and `run`, which is everything.
 import { FunctionBuilder, ModuleBuilder, pageBytes } from '@tacit/wasm'
 import { buildCopy, type CopyConversion, copyKey } from '../kernels/copy.ts'
+import { buildRestore } from '../kernels/restore.ts'
 import { denseView } from '../lower/views.ts'
 import { type MemoryPlan, planMemory } from './memory-plan.ts'
-import type { BoundaryType, BoundaryView, EmitContext, Program, Region, Step, View } from './program.ts'
+import {
+  type BoundaryType,
+  type BoundaryView,
+  type EmitContext,
+  type Program,
+  type Region,
+  type Step,
+  storageBytes,
+  type View,
+} from './program.ts'
 
 /** A value that the host reads or writes, in canonical form: row-major, NaN as 0x7fc00000. */
 export type HostTensor = {
@@ -48,8 +58,8 @@ export function emitProgram(program: Program, options: EmitOptions): EmittedModu
   const pinnedRegion = (id: number, sizeBytes: number): Region => ({ id, kind: 'pinned', sizeBytes: Math.max(sizeBytes, 16) })
   const outputRegions = program.outputs.map((output, i) => pinnedRegion(1e9 + i, sizeOf(output)))
   const traceRegion = pinnedRegion(2e9, Math.max(16, ...program.layers.map(({ output }) => sizeOf(output))))
-  const steps = program.layers.flatMap((layer) => [...layer.steps, reading(layer.output.view)])
-  const closing = program.outputs.map((output) => reading(output.view))
+  const steps = program.layers.flatMap((layer) => [...layer.steps, reading(layer.output)])
+  const closing = program.outputs.map(reading)
   const pinned = [...program.inputs.map(({ view }) => view.region), ...outputRegions, traceRegion]
   const plan = planMemory([...steps, ...closing], pinned, options.maxMemoryBytes)
 
@@ -111,17 +121,29 @@ export function emitProgram(program: Program, options: EmitOptions): EmittedModu
   return { wasm, memoryPages, inputs, outputs, layers, weights, plan }
 }
 
-function reading(view: View): Step {
-  return { name: 'read', reads: [view.region], writes: [], emit: () => undefined }
+function reading({ view, restore }: BoundaryView): Step {
+  return { name: 'read', reads: [view.region, ...(restore === undefined ? [] : [restore.table])], writes: [], emit: () => undefined }
 }
 
-function emitToHost(f: FunctionBuilder, { view, elementType }: BoundaryView, region: Region, context: EmitContext): void {
+function emitToHost(f: FunctionBuilder, { view, elementType, restore }: BoundaryView, region: Region, context: EmitContext): void {
   const target = denseView(region, view.storage, view.shape)
   const conversion = hostConversion(view, elementType)
   const space = { shape: view.shape, from: view.strides, to: target.strides }
   f.i32(context.address(view.region) + view.offsetBytes).i32(context.address(region))
-  if (view.permutation === undefined) f.call(context.kernel(copyKey(conversion, space), () => buildCopy(conversion, space)))
-  else throw new Error('permuted boundaries are restored by their own kernel')
+  if (view.permutation === undefined || restore === undefined) {
+    f.call(context.kernel(copyKey(conversion, space), () => buildCopy(conversion, space)))
+    return
+  }
+  const targetBytes = elementBytes[elementType]
+  const kernel = {
+    conversion,
+    shape: view.shape,
+    axis: view.permutation.axis,
+    from: view.strides.map((stride) => stride * storageBytes[view.storage]),
+    to: target.strides.map((stride) => stride * targetBytes),
+    firstMask: restore.firstMask,
+  }
+  f.i32(context.address(restore.table)).call(context.kernel(`restore ${JSON.stringify(kernel)}`, () => buildRestore(kernel)))
 }
 
 function hostConversion(view: View, elementType: BoundaryType): CopyConversion {

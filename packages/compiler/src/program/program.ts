@@ -63,7 +63,12 @@ export type ProgramLayer = {
 }
 
 /** An activation with the element type that the graph gives it. */
-export type BoundaryView = { readonly view: View; readonly elementType: BoundaryType }
+export type BoundaryView = {
+  readonly view: View
+  readonly elementType: BoundaryType
+  /** How permuted units are put back on the way out. */
+  readonly restore?: { readonly table: Region; readonly firstMask: number }
+}
 export type BoundaryType = 'float32' | 'int8' | 'uint8' | 'int32' | 'int64' | 'bool'
 
 /** What is compiled: layers in execution order. */
