@@ -193,6 +193,13 @@ describe('the embedded chain', () => {
       body: '{"jsonrpc":"2.0","id":1,"method":"eth_chainId","params":[]}',
     })
     assert.equal(response.headers.get('access-control-allow-origin'), null)
+    // What a page may send without asking first must not be obeyed either.
+    const simple = await fetch(chain.url, {
+      method: 'POST',
+      headers: { 'content-type': 'text/plain', origin: 'https://example.org' },
+      body: '{"jsonrpc":"2.0","id":1,"method":"evm_mine","params":[]}',
+    })
+    assert.match(await simple.text(), /"error"/)
     if (process.platform === 'linux') {
       const listening = readFileSync('/proc/net/tcp', 'utf8') + readFileSync('/proc/net/tcp6', 'utf8')
       const port = chain.port.toString(16).toUpperCase().padStart(4, '0')
