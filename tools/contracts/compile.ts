@@ -4,6 +4,7 @@ import { createRequire } from 'node:module'
 import { join } from 'node:path'
 import { repositoryRoot } from '../repository.ts'
 
+/** What the bindings need of a contract. */
 export type CompiledContract = {
   readonly name: string
   readonly abi: readonly unknown[]

@@ -1,6 +1,7 @@
 // npm run generate contracts: contracts/src -> typed ABI constants and creation code in packages/chain/src/generated.
 import { compileContracts } from './compile.ts'
 
+/** One file per contract. */
 export function generate(): Promise<ReadonlyMap<string, string>> {
   const files = new Map<string, string>()
   const contracts = compileContracts()

@@ -3,6 +3,7 @@ import type { Deployment } from './deployment.ts'
 import { DeploymentMissingError } from './errors.ts'
 import { waitForChain } from './health.ts'
 
+/** The network that must answer. */
 export type ConnectOptions = {
   readonly deployment: Deployment
   /** How long the node may take to answer. */

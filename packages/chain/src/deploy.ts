@@ -13,6 +13,7 @@ import { workerRegistryAbi, workerRegistryBytecode } from './generated/worker-re
 import type { ConfigParameters } from './bindings/ai-config.ts'
 import { createTransactionSender } from './transaction-sender.ts'
 
+/** Who deploys what. */
 export type DeployOptions = {
   /** Deploys, owns AIConfig and WorkerRegistry, receives the token supply, and is the treasury until it says otherwise. */
   readonly owner: Signer

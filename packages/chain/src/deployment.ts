@@ -9,6 +9,7 @@ export type Deployment = {
   readonly contracts: DeployedContracts
 }
 
+/** Every contract of a network. */
 export type DeployedContracts = NetworkContracts & {
   readonly tacitToken: Address
   readonly aiConfig: Address

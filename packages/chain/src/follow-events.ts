@@ -27,6 +27,7 @@ export type FollowedStep =
   | { readonly kind: 'events'; readonly events: readonly ContractEvent[]; readonly cursor: EventCursor }
   | { readonly kind: 'rewind'; readonly cursor: EventCursor }
 
+/** What to follow, and from where. */
 export type FollowOptions = {
   readonly contracts: readonly { readonly address: Address; readonly abi: Abi }[]
   /** Where to go on; or the block to begin with. By default where the contracts were deployed. */

@@ -3,6 +3,7 @@ import type { ChainConnection } from './connection.ts'
 import { ChainStalledError, ChainUnreachableError, WrongChainError } from './errors.ts'
 import { sleep } from './internal/sleep.ts'
 
+/** What to wait for, and how long. */
 export type WaitForChainOptions = {
   readonly chainId?: bigint
   readonly timeoutMs?: number

@@ -15,6 +15,7 @@ import type { ChainConnection } from './connection.ts'
 import { ProofUnavailableError } from './errors.ts'
 import { fetchBlock, fetchStorageProof } from './storage-proof.ts'
 
+/** Whose registration, for which model, at which block. */
 export type RegistrationProofRequest = {
   readonly worker: Address
   readonly model: ModelId

@@ -11,6 +11,7 @@ import { bumpFees, type Fees, fetchFees } from './fees.ts'
 import { sleep } from './internal/sleep.ts'
 import { isUnreachable, messagesOf, translateChainError } from './internal/translate-error.ts'
 
+/** How patient a sender is. */
 export type TransactionSenderOptions = {
   /** How long one transaction may take altogether. */
   readonly timeoutMs?: number

@@ -33,6 +33,7 @@ export async function fetchRevenue(chain: ChainConnection, account: Address, spl
   return { dividedWei: divided, undividedWei }
 }
 
+/** What the pool keeps for an account. */
 export type RevenueBalance = {
   /** The account's own. */
   readonly dividedWei: bigint

@@ -74,6 +74,7 @@ export async function stakeFor(sender: TransactionSender, { worker, modelId, amo
   )
 }
 
+/** An amount of stake on a worker for a model. */
 export type StakeAmount = { readonly worker: Address; readonly modelId: ModelId; readonly amountWei: bigint }
 
 /** Starts the thawing of stake. */

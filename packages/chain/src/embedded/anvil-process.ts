@@ -4,6 +4,7 @@ import { createServer } from 'node:net'
 import { anvilMarker, recordAnvil } from './orphan.ts'
 import type { TetherConfig, TetherFailure } from './tether-protocol.ts'
 
+/** A running anvil, seen from its tether. */
 export type AnvilProcess = {
   readonly pid: number
   readonly port: number

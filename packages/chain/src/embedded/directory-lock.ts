@@ -4,6 +4,7 @@ import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 
+/** The lock, or who has it. */
 export type DirectoryLock =
   | { readonly kind: 'held'; readonly release: () => void }
   | { readonly kind: 'taken'; readonly holderPid: number | null }

@@ -3,6 +3,7 @@ import { closeSync, existsSync, fsyncSync, openSync, readFileSync, renameSync, w
 import { dirname, join } from 'node:path'
 import { gunzipSync } from 'node:zlib'
 
+/** The file name of the state. */
 export const snapshotName = 'state.json.gz'
 
 /** Writes what `anvil_dumpState` answered. */
@@ -20,6 +21,7 @@ export function writeSnapshot(directory: string, dump: string): void {
   syncDirectory(dirname(path))
 }
 
+/** What was found on disk. */
 export type LoadedSnapshot =
   | { readonly kind: 'none' }
   | { readonly kind: 'loaded'; readonly path: string }

@@ -12,6 +12,7 @@ import { resolveAnvil } from './binary.ts'
 import { type EmbeddedKeys, openKeys, writeSecretFile } from './keys.ts'
 import { startTether, type TetherClient } from './tether-client.ts'
 
+/** Where a local chain lives, and how it behaves. */
 export type StartEmbeddedChainOptions = {
   /** Where keys, state and lock live; created when missing. One chain per directory. */
   readonly dataDir: string

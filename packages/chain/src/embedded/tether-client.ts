@@ -6,6 +6,7 @@ import { fileURLToPath } from 'node:url'
 import { ChainStartError, DirectoryCorruptError, DirectoryInUseError, PortInUseError } from '../errors.ts'
 import type { TetherConfig, TetherFailure, TetherMessage } from './tether-protocol.ts'
 
+/** A running tether, seen from the process that started it. */
 export type TetherClient = {
   readonly pid: number
   readonly port: number

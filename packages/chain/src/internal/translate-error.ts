@@ -3,6 +3,7 @@ import { BaseError, ContractFunctionRevertedError, decodeErrorResult, type Abi, 
 import { TacitError } from '@tacit/protocol'
 import { ChainUnreachableError, InsufficientGasFundsError, TransactionRevertedError } from '../errors.ts'
 
+/** What was being done when it failed. */
 export type ErrorContext = { readonly url: string; readonly label: string; readonly account?: string; readonly abi?: Abi }
 
 /** Whether the node could not be reached at all, as opposed to having answered with an error. */
