@@ -19,6 +19,8 @@ class Tether {
   #isStopping = false
   /** The last block that the snapshot on disk contains. */
   #savedBlock = 0
+  /** The last block known to need no snapshot: those up to it hold no transaction since the last one. */
+  #scannedBlock = 0
   /** Snapshots are written one after the other. */
   #saving: Promise<void> = Promise.resolve()
 
@@ -45,6 +47,7 @@ class Tether {
       if (path !== undefined) rmSync(path, { force: true })
     }
     this.#savedBlock = await this.#head(this.#anvil)
+    this.#scannedBlock = this.#savedBlock
     void this.#anvil.exited.then(() => this.#onExit())
     return path !== undefined
   }
@@ -67,9 +70,12 @@ class Tether {
     if (anvil === undefined) return
     const head = await this.#head(anvil)
     if (head - this.#savedBlock > 100) return await this.save()
-    for (let number = this.#savedBlock + 1; number <= head; number++) {
+    // A head below what was scanned is another history.
+    if (head < this.#scannedBlock) return await this.save()
+    for (let number = Math.max(this.#savedBlock, this.#scannedBlock) + 1; number <= head; number++) {
       const count = await anvil.request('eth_getBlockTransactionCountByNumber', [`0x${number.toString(16)}`])
       if (count !== '0x0') return await this.save()
+      this.#scannedBlock = number
     }
   }
 
@@ -85,6 +91,7 @@ class Tether {
     if (typeof dump !== 'string') throw new Error('anvil dumped no state')
     writeSnapshot(this.#config.directory, dump)
     this.#savedBlock = head
+    this.#scannedBlock = head
   }
 
   async #head(anvil: AnvilProcess): Promise<number> {
