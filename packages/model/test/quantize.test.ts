@@ -32,15 +32,16 @@ import { runOnnxRuntime } from './onnx-oracle.ts'
 const zoo = new URL('../../../zoo/', import.meta.url)
 const digits = parseDigits(gunzipSync(readFileSync(new URL('data/digits/digits.csv.gz', zoo))).toString())
 const { train, heldOut } = splitDigits(digits)
-const sampleOf = (digit: Digit): NamedTensors => ({ x: float32([1, 64], digitInput(digit)) })
+const sampleOf = (digit: Digit, shape: readonly number[] = [1, 64]): NamedTensors => ({ x: float32(shape, digitInput(digit)) })
 
 type Card = { sha256: string; measured: { correct: number; heldOutImages: number; q8Commitment?: string } }
 
 describe('the shipped digit classifiers', () => {
-  for (const name of ['digits-relu', 'digits-square', 'digits-relu.int8', 'digits-square.int8']) {
+  for (const name of ['digits-relu', 'digits-square', 'digits-cnn', 'digits-relu.int8', 'digits-square.int8', 'digits-cnn.int8']) {
     const file = readFileSync(new URL(`digits/${name}.onnx`, zoo))
     const card = JSON.parse(readFileSync(new URL(`digits/${name}.card.json`, zoo), 'utf8')) as Card
     const graph = parseOnnx(file)
+    const shape = graph.types.get('x')?.shape
 
     it(`${name} is as accurate on the held-out digits as its card says, and at least 97 %`, () => {
       assert.equal(modelDigest(file), `0x${card.sha256}`)
@@ -49,7 +50,7 @@ describe('the shipped digit classifiers', () => {
       let correct = 0
       for (const digit of heldOut) {
         const input = digitInput(digit)
-        const logits = q8 === undefined ? runGraph(graph, sampleOf(digit))['logits']?.data : q8Logits(q8, input)
+        const logits = q8 === undefined ? runGraph(graph, sampleOf(digit, shape))['logits']?.data : q8Logits(q8, input)
         if (largest(logits) === digit.label) correct++
       }
       assert.equal(heldOut.length, card.measured.heldOutImages)
@@ -61,10 +62,10 @@ describe('the shipped digit classifiers', () => {
       const batch = heldOut.slice(0, 60)
       let same = 0
       for (const digit of batch) {
-        const [expected] = await runOnnxRuntime(file, sampleOf(digit))
+        const [expected] = await runOnnxRuntime(file, sampleOf(digit, shape))
         const logits = name.endsWith('.int8')
           ? q8Logits(importQ8(graph), digitInput(digit))
-          : runGraph(graph, sampleOf(digit))['logits']?.data
+          : runGraph(graph, sampleOf(digit, shape))['logits']?.data
         if (largest(logits) === largest(expected?.data as Float32Array)) same++
       }
       // The q8 form rounds ties up where onnxruntime rounds them to even; float answers agree always.
@@ -186,8 +187,8 @@ describe('post-training quantisation', () => {
     const labels = heldOut.slice(0, 50).map((digit) => digit.label)
     const digitsGraph = parseOnnx(readFileSync(new URL('digits/digits-relu.onnx', zoo)))
     const result = quantizeGraph(digitsGraph, {
-      inputs: train.slice(0, 100).map(sampleOf),
-      evaluation: heldOut.slice(0, 50).map(sampleOf),
+      inputs: train.slice(0, 100).map((digit) => sampleOf(digit)),
+      evaluation: heldOut.slice(0, 50).map((digit) => sampleOf(digit)),
       labels,
     })
     assert.ok((result.report.q8Accuracy ?? 0) > 0.9 && (result.report.floatAccuracy ?? 0) > 0.9)

@@ -6,7 +6,6 @@ import {
   type Digit,
   digitInput,
   float32,
-  type Graph,
   graphToOnnx,
   importQ8,
   modelDigest,
@@ -16,82 +15,84 @@ import {
   type QuantizationReport,
   q8Commitment,
   quantizeGraph,
-  runGraph,
   splitDigits,
 } from '../../../packages/model/src/index.ts'
 import { repositoryRoot } from '../../repository.ts'
-import { toOnnx } from './to-onnx.ts'
-import { type Activation, type Recipe, train } from './train.ts'
+import { convolutionalToOnnx, toOnnx } from './to-onnx.ts'
+import { type Recipe, train } from './train.ts'
+import { trainConvolutional } from './train-cnn.ts'
 
 const dataPath = 'zoo/data/digits/digits.csv.gz'
-const recipes: Readonly<Record<Activation, Recipe>> = {
-  relu: { seed: 42, epochs: 40, rate: 0.08, decay: 1e-4, averagedEpochs: 10 },
-  square: { seed: 42, epochs: 40, rate: 0.02, decay: 1e-4, averagedEpochs: 10 },
+/** One network of the zoo: its recipe, how it is trained, and the shape of its input. */
+type Entry = {
+  readonly name: string
+  readonly architecture: string
+  readonly recipe: Recipe
+  readonly inputShape: readonly number[]
+  readonly build: (name: string, digits: readonly Digit[], recipe: Recipe) => Uint8Array
 }
+
+const base: Omit<Recipe, 'rate'> = { seed: 42, epochs: 40, decay: 1e-4, averagedEpochs: 10 }
+const entries: readonly Entry[] = [
+  {
+    name: 'digits-relu',
+    architecture: '64-32-10, relu activation',
+    recipe: { ...base, rate: 0.08 },
+    inputShape: [1, 64],
+    build: (name, digits, recipe) => toOnnx(name, train(digits, 'relu', recipe)),
+  },
+  {
+    name: 'digits-square',
+    architecture: '64-32-10, square activation',
+    recipe: { ...base, rate: 0.02 },
+    inputShape: [1, 64],
+    build: (name, digits, recipe) => toOnnx(name, train(digits, 'square', recipe)),
+  },
+  {
+    name: 'digits-cnn',
+    architecture: 'conv 3x3 with 8 channels, relu, average pool 2x2, 128-10',
+    recipe: { ...base, rate: 0.1 },
+    inputShape: [1, 1, 8, 8],
+    build: (name, digits, recipe) => convolutionalToOnnx(name, trainConvolutional(digits, recipe)),
+  },
+]
 
 /** The digits as they lie in the repository, unpacked. */
 export function readDigits(): readonly Digit[] {
   return parseDigits(gunzipSync(readFileSync(join(repositoryRoot, dataPath))).toString())
 }
 
-/** A digit as the models' named input. */
-export function sampleOf(digit: Digit): NamedTensors {
-  return { x: float32([1, 64], digitInput(digit)) }
+/** A digit as a model's named input. */
+export function sampleOf(digit: Digit, shape: readonly number[] = [1, 64]): NamedTensors {
+  return { x: float32(shape, digitInput(digit)) }
 }
 
 /** Trains, quantises and writes everything under zoo/digits; about six seconds. */
 export async function generate(): Promise<ReadonlyMap<string, string | Uint8Array>> {
   const { train: training, heldOut } = splitDigits(readDigits())
   const files = new Map<string, string | Uint8Array>()
-  for (const activation of ['relu', 'square'] as const) {
-    const name = `digits-${activation}`
-    const recipe = recipes[activation]
-    const float = toOnnx(name, train(training, activation, recipe))
+  for (const entry of entries) {
+    const samplesOf = (digits: readonly Digit[]) => digits.map((digit) => sampleOf(digit, entry.inputShape))
+    const float = entry.build(entry.name, training, entry.recipe)
     const graph = parseOnnx(float)
     const labels = heldOut.map((digit) => digit.label)
-    const { graph: quantized, report } = quantizeGraph(graph, { inputs: training.map(sampleOf), evaluation: heldOut.map(sampleOf), labels })
+    const { graph: quantized, report } = quantizeGraph(graph, { inputs: samplesOf(training), evaluation: samplesOf(heldOut), labels })
     const int8 = graphToOnnx(quantized)
-    files.set(`zoo/digits/${name}.onnx`, float)
-    files.set(`zoo/digits/${name}.int8.onnx`, int8)
-    files.set(`zoo/digits/${name}.card.json`, floatCard(name, activation, recipe, float, graph, heldOut))
-    files.set(`zoo/digits/${name}.int8.card.json`, int8Card(name, activation, recipe, int8, report))
+    files.set(`zoo/digits/${entry.name}.onnx`, float)
+    files.set(`zoo/digits/${entry.name}.int8.onnx`, int8)
+    files.set(`zoo/digits/${entry.name}.card.json`, card(entry, entry.name, float, measured('f32', report)))
+    const q8 = { ...measured('q8', report), sameAnswerAsFloat: report.agreement, q8Commitment: q8Commitment(importQ8(parseOnnx(int8))) }
+    files.set(`zoo/digits/${entry.name}.int8.card.json`, card(entry, `${entry.name}.int8`, int8, q8))
   }
   return files
 }
 
-function floatCard(
-  name: string,
-  activation: Activation,
-  recipe: Recipe,
-  file: Uint8Array,
-  graph: Graph,
-  heldOut: readonly Digit[],
-): string {
-  const correct = heldOut.filter((digit) => {
-    const logits = runGraph(graph, sampleOf(digit))['logits']
-    const values = logits === undefined ? [] : Array.from(logits.data, Number)
-    return values.indexOf(Math.max(...values)) === digit.label
-  }).length
-  return card(name, activation, recipe, file, {
-    profile: 'f32',
-    heldOutImages: heldOut.length,
-    correct,
-    accuracy: correct / heldOut.length,
-  })
+function measured(profile: 'f32' | 'q8', report: QuantizationReport): Readonly<Record<string, unknown>> {
+  const accuracy = (profile === 'f32' ? report.floatAccuracy : report.q8Accuracy) ?? 0
+  return { profile, heldOutImages: report.samples, correct: Math.round(accuracy * report.samples), accuracy }
 }
 
-function int8Card(name: string, activation: Activation, recipe: Recipe, file: Uint8Array, report: QuantizationReport): string {
-  return card(`${name}.int8`, activation, recipe, file, {
-    profile: 'q8',
-    heldOutImages: report.samples,
-    correct: Math.round((report.q8Accuracy ?? 0) * report.samples),
-    accuracy: report.q8Accuracy ?? 0,
-    sameAnswerAsFloat: report.agreement,
-    q8Commitment: q8Commitment(importQ8(parseOnnx(file))),
-  })
-}
-
-function card(name: string, activation: Activation, recipe: Recipe, file: Uint8Array, measured: Readonly<Record<string, unknown>>): string {
+function card(entry: Entry, name: string, file: Uint8Array, figures: Readonly<Record<string, unknown>>): string {
   const content = {
     generatedBy: 'tools/zoo/digits/generate.ts',
     name,
@@ -99,18 +100,18 @@ function card(name: string, activation: Activation, recipe: Recipe, file: Uint8A
     sizeBytes: file.length,
     sha256: modelDigest(file).slice(2),
     task: 'one handwritten digit, 8 x 8 pixels, to one of ten classes',
-    architecture: `64-32-10, ${activation} activation`,
+    architecture: entry.architecture,
     input: {
       name: 'x',
-      shape: [1, 64],
+      shape: entry.inputShape,
       elementType: 'float32',
       meaning: 'ink from 0 (paper) to 1, row by row; the data set counts 0..16, divide by 16',
     },
     output: { name: 'logits', shape: [1, 10], elementType: 'float32', answer: 'argmax, ties to the lowest index' },
     labels: ['0', '1', '2', '3', '4', '5', '6', '7', '8', '9'],
-    measured,
+    measured: figures,
     training: {
-      ...recipe,
+      ...entry.recipe,
       images: 1437,
       split: 'mulberry32 seed 42, last 360 of 1797 held out',
       optimizer: 'stochastic gradient descent, weights of the last epochs averaged',

@@ -61,12 +61,13 @@ function initialize(activation: Activation, random: () => number): Classifier {
   }
 }
 
-function uniform(count: number, limit: number, random: () => number): Float64Array {
+/** Uniform in ±limit. */
+export function uniform(count: number, limit: number, random: () => number): Float64Array {
   return Float64Array.from({ length: count }, () => (2 * random() - 1) * limit)
 }
 
 /** One in four samples is shifted by one pixel, left, right, up or down. */
-function augment(input: Float32Array, random: () => number): Float32Array {
+export function augment(input: Float32Array, random: () => number): Float32Array {
   if (random() >= 0.25) return input
   const [dx, dy] = [
     [-1, 0],
@@ -121,7 +122,8 @@ function dense(weights: Float64Array, bias: Float64Array, input: Float32Array | 
   })
 }
 
-function softmax(logits: Float64Array): Float64Array {
+/** Shares that add up to one. */
+export function softmax(logits: Float64Array): Float64Array {
   const largest = Math.max(...logits)
   const exponentials = logits.map((value) => exp(Math.fround(value - largest)))
   const sum = exponentials.reduce((total, value) => total + value, 0)
