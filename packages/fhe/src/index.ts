@@ -12,7 +12,22 @@ export {
 export type { TraceObserver } from './circuit/evaluate.ts'
 export { type CircuitPlan, type HiddenPlan, type InputPlan, keyNeedsOf, type OutputPlan, planCircuit } from './circuit/plan.ts'
 export { CircuitSession, type CircuitSessionOptions, type EvaluatedRequest } from './circuit/session.ts'
-export * from './errors.ts'
+export {
+  AnswerBudgetError,
+  FheError,
+  IncompatibleOperandsError,
+  InputRangeError,
+  InsecureParametersError,
+  MalformedEncryptionError,
+  MissingKeyError,
+  NoiseExhaustedError,
+  RefusedAnswerError,
+  SecretDestroyedError,
+  TicketError,
+  UnknownParametersError,
+  UnsignedAnswerError,
+  UnsupportedCircuitError,
+} from './errors.ts'
 export type { RandomSource } from './internal/streams.ts'
 export { type AnswerStatement, encodeAnswerStatement, hashCiphertext } from './lifecycle/answer-statement.ts'
 export {
@@ -24,3 +39,20 @@ export {
 } from './lifecycle/encrypted-model-client.ts'
 export { labelBits, leakBudgetBits, outputStep, roundedBits, unverifiedAnswerLimit } from './lifecycle/leak-budget.ts'
 export { assertSecure, type CkksParameters, getParameters, type ParameterSetName, parameterSetNames } from './parameters.ts'
+export type { Automorphism } from './ckks/automorphism.ts'
+export type { SlotValues } from './ckks/embedding.ts'
+export { encodeEvaluationKeys, type EvaluationKeys, type KeyNeeds, type KeyPair, parseEvaluationKeys } from './ckks/evaluation-keys.ts'
+export { SecretKey } from './ckks/secret-key.ts'
+export { type Ciphertext, decodeCiphertextBytes, encodeCiphertextBytes } from './scheme/ciphertext-bytes.ts'
+export { CkksContext } from './scheme/context.ts'
+export {
+  decode,
+  decryptUnsafe,
+  encode,
+  encryptCompact,
+  encryptPublic,
+  expandCompact,
+  generateKeyPair,
+  type Plaintext,
+} from './scheme/encryption.ts'
+export { Evaluator } from './scheme/evaluator.ts'

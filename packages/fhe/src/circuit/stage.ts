@@ -15,7 +15,7 @@ import { expandUniform, purposes } from '../internal/streams.ts'
  * it is never sent, swapped out or kept beyond its session.
  */
 export type Stage = {
-  readonly mode: 'fold' | 'dense' | 'relinearize'
+  readonly mode: 'fold' | 'dense' | 'relinearize' | 'rotate'
   readonly level: number
   readonly digits: number
   readonly count: number
@@ -43,6 +43,11 @@ export function buildDenseStage(
   diagonals: readonly DiagonalLimbs[],
 ): Stage {
   return buildStage(ring, keys, 'dense', automorphisms, level, diagonals)
+}
+
+/** Weaves one automorphism alone, without the identity. */
+export function buildRotateStage(ring: Ring, keys: EvaluationKeys, automorphism: Automorphism, level: number): Stage {
+  return buildStage(ring, keys, 'rotate', [automorphism], level)
 }
 
 /** Weaves the relinearisation key. */
@@ -133,11 +138,15 @@ export type StageInput = { readonly first: Limbs; readonly second: Limbs }
  * extended basis and carries the factor P. For `dense`, `first` is not read: its product with the diagonals is added elsewhere.
  * For `relinearize`, `raised` is the polynomial under s^2 and the input is what belongs to 1 and s.
  */
-export function runStage(ring: Ring, stage: Stage, { first, second }: StageInput, out: StageInput, raised: Limbs = second): void {
+export function runStage(ring: Ring, stage: Stage, input: StageInput, out: StageInput, raised: Limbs = input.second): void {
+  applyStage(ring, stage, raiseDigits(ring, raised, stage.level), input, out)
+}
+
+/** The same for digits that were raised before: what hoisting shares between several stages. */
+export function applyStage(ring: Ring, stage: Stage, digits: readonly Limbs[], { first, second }: StageInput, out: StageInput): void {
   const { kernels, levels, moduli, slots } = ring
-  const digits = raiseDigits(ring, raised, stage.level)
-  const inner = keySwitchKernel(kernels, stage.mode, stage.digits, stage.count)
   const bare = keySwitchKernel(kernels, 'bare', stage.digits, stage.count)
+  const inner = stage.mode === 'rotate' ? bare : keySwitchKernel(kernels, stage.mode, stage.digits, stage.count)
   shareOut(ring, extendedLimbs(ring, stage.level), (t) => {
     const special = t >= levels
     const kernel = special && stage.mode === 'dense' ? bare : inner

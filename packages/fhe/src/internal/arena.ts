@@ -40,6 +40,11 @@ export class Arena {
     return start
   }
 
+  /** Frees everything allocated since `mark` and leaves it as it is: for ciphertexts and other public data. */
+  rewind(mark: number): void {
+    this.#top = mark
+  }
+
   /** Frees and clears everything allocated since `mark`, so that nothing secret stays behind. */
   release(mark: number): void {
     this.bytes.fill(0, mark, this.#top)
