@@ -13,6 +13,14 @@ export { UnsupportedLayerError, UnusableRandomnessError, WitnessMismatchError } 
 export { accumulatorBits, accumulatorTerms, excessBitsFor, type WidthBounds } from './excess.ts'
 export type { RandomSource } from './hedged-random.ts'
 export type { KernelVariant } from './kernels/kernels.ts'
+export {
+  type DescribedLayer,
+  type DescribedNetwork,
+  describeNetwork,
+  type QuantisedBoundary,
+  type QuantisedLayer,
+  type QuantisedNetwork,
+} from './network/describe-network.ts'
 export { decodeNetworkProof, encodeNetworkProof } from './network/encoding.ts'
 export { type BoundaryCommitments, boundaryLayouts, type NetworkLayer, networkDigest, type ProvableNetwork } from './network/network.ts'
 export { assignJobs, type LayerJob, planJobs, provingCost, type RequestContext } from './network/plan-jobs.ts'

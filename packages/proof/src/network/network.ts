@@ -20,7 +20,7 @@ export function boundaryLayouts(network: ProvableNetwork): readonly ActivationLa
   const layouts = new Map<number, ActivationLayout>()
   const agree = (boundary: number, layout: ActivationLayout): void => {
     const known = layouts.get(boundary)
-    if (known !== undefined && (known.groups !== layout.groups || known.length !== layout.length || known.chunk !== layout.chunk))
+    if (known !== undefined && !sameChunks(known, layout))
       throw new UnsupportedLayerError(`Boundary a${boundary} is cut into chunks in two ways.`)
     layouts.set(boundary, layout)
   }
@@ -62,3 +62,11 @@ export function networkDigest(network: ProvableNetwork): Bytes32 {
 
 /** The commitment of every boundary, by number. */
 export type BoundaryCommitments = readonly Hex[]
+
+/** Whether two layouts cut a tensor into the same chunks; rows that chunks divide evenly are the same as one long row. */
+export function sameChunks(a: ActivationLayout, b: ActivationLayout): boolean {
+  const flat = ({ groups, length, chunk }: ActivationLayout): readonly number[] =>
+    length % chunk === 0 ? [1, groups * length, chunk] : [groups, length, chunk]
+  const other = flat(b)
+  return flat(a).every((value, k) => value === other[k])
+}

@@ -3,7 +3,7 @@ import type { LayerContext, LayerSpec, LayerStatement } from '@tacit/protocol'
 import type { ActivationOpening } from '../commit/activation.ts'
 import { WitnessMismatchError } from '../errors.ts'
 import { createRelation } from '../relation/create-relation.ts'
-import { boundaryLayouts, type ProvableNetwork } from './network.ts'
+import { boundaryLayouts, type ProvableNetwork, sameChunks } from './network.ts'
 
 /** One layer to prove. `cost` is relative: an estimate of the work, for sharing jobs out. */
 export type LayerJob = {
@@ -26,7 +26,7 @@ export function planJobs(network: ProvableNetwork, boundaries: readonly Activati
   if (boundaries.length !== layouts.length) throw new WitnessMismatchError('There is not one opening per boundary.')
   layouts.forEach((layout, k) => {
     const given = boundaries[k]?.layout
-    if (given?.groups !== layout.groups || given.length !== layout.length || given.chunk !== layout.chunk)
+    if (given === undefined || !sameChunks(given, layout))
       throw new WitnessMismatchError(`The opening of boundary a${k} has another layout.`)
   })
   const opening = (boundary: number): ActivationOpening => {
