@@ -284,6 +284,42 @@ describe('import of networks that others quantised', () => {
     }
   })
 
+  it('sees a flatten and a ReLU between a convolution and its QuantizeLinear', () => {
+    const dequantized = (name: string, values: string, scale: string, zero: string, axis = 0): OnnxFileNode => ({
+      operator: 'DequantizeLinear',
+      inputs: [values, scale, zero],
+      outputs: [name],
+      attributes: { axis: { integer: axis } },
+    })
+    const { nodes: _, ...rest } = file()
+    const graph = parseOnnx(
+      writeOnnx({
+        ...rest,
+        outputs: [{ name: 'y', elementType: 'float32', shape: [1, 48] }],
+        initializers: { ...initializers, flat48: tensor('int64', [2], [1, 48]) },
+        nodes: [
+          { operator: 'QuantizeLinear', inputs: ['x', 'xs', 'xz'], outputs: ['xq'] },
+          dequantized('xf', 'xq', 'xs', 'xz'),
+          dequantized('wf', 'w', 'ws', 'wz'),
+          { operator: 'Conv', inputs: ['xf', 'wf'], outputs: ['c'] },
+          { operator: 'Relu', inputs: ['c'], outputs: ['r'] },
+          { operator: 'Reshape', inputs: ['r', 'flat48'], outputs: ['f'] },
+          { operator: 'QuantizeLinear', inputs: ['f', 'ys', 'yz'], outputs: ['q'] },
+          dequantized('y', 'q', 'ys', 'yz'),
+        ],
+      }),
+    )
+    const q8 = importQ8(graph)
+    assert.deepEqual(
+      q8.boundaries.map(({ shape }) => shape),
+      [
+        [1, 2, 6, 6],
+        [1, 3, 4, 4],
+      ],
+    )
+    assert.deepEqual([q8.boundaries[1]?.lo, q8.boundaries[1]?.zeroPoint], [-121, -121])
+  })
+
   it('refuses asymmetric weights', () => {
     assert.throws(() => importQ8(parseOnnx(writeOnnx(file({ wz: tensor('int8', [3], [0, 1, 0]) })))), { code: 'model.q8-unsupported' })
   })

@@ -79,23 +79,27 @@ class Q8Importer {
     let source = node.inputs[0] ?? ''
     let { lo, hi } = { lo: -128, hi: 127 }
     let clamped = false
-    for (
-      let at = this.#view.producer(source);
-      at !== undefined && (at.operation.operator === 'Relu' || at.operation.operator === 'Clip');
-    ) {
-      const { min, max } = at.operation.operator === 'Clip' ? at.operation : { min: 0, max: Number.POSITIVE_INFINITY }
-      const zero = quantization.zeroPoint
-      lo = Math.max(lo, Math.ceil(min / quantization.scale - 0.5) + zero)
-      hi = Math.min(hi, Math.floor(max / quantization.scale + 0.5) + zero)
-      clamped = true
+    for (let at = this.#view.producer(source); at !== undefined && this.#seenThrough(at); at = this.#view.producer(source)) {
       source = at.inputs[0] ?? ''
-      at = this.#view.producer(source)
+      if (at.operation.operator === 'Reshape') continue
+      const { min, max } = at.operation.operator === 'Clip' ? at.operation : { min: 0, max: Number.POSITIVE_INFINITY }
+      lo = Math.max(lo, Math.ceil(min / quantization.scale - 0.5) + quantization.zeroPoint)
+      hi = Math.min(hi, Math.floor(max / quantization.scale + 0.5) + quantization.zeroPoint)
+      clamped = true
     }
     const zeroPoint = quantization.zeroPoint
     const boundary = { ...boundaryOf(shape, quantization), lo: Math.min(lo, zeroPoint), hi: Math.max(hi, zeroPoint) }
     if (boundary.lo !== lo || boundary.hi !== hi || lo >= hi)
       throw new Q8UnsupportedError(nodeLabel(node), 'its clamp does not contain zero', 'ranges around zero')
-    this.#importFloat(node, source, id, boundary, clamped)
+    // The layer has the shape of what computes it; what reads the value sees the shape after any reshape in between.
+    this.#importFloat(node, source, id, { ...boundary, shape: this.#view.typeOf(source).shape }, clamped)
+    this.#activations.set(id, { boundary: this.#activationOf(id, node).boundary, shape })
+  }
+
+  /** Activations, and reshapes of something computed, between a layer and its QuantizeLinear. */
+  #seenThrough(node: GraphNode): boolean {
+    const { operator } = node.operation
+    return operator === 'Relu' || operator === 'Clip' || (operator === 'Reshape' && this.#dequantized(node.outputs[0] ?? '') === undefined)
   }
 
   #importFloat(node: GraphNode, source: ValueId, id: ValueId, boundary: Q8Boundary, clamped: boolean): void {
@@ -104,15 +108,9 @@ class Q8Importer {
     const name = nodeLabel(producer)
     const { operation, inputs } = producer
     switch (operation.operator) {
-      case 'DequantizeLinear': {
-        const x = this.#activationOf(inputs[0] ?? '', producer)
-        return this.#rescale(x, id, boundary, name)
-      }
-      case 'Reshape': {
-        const through = this.#dequantized(inputs[0] ?? '')
-        if (through !== undefined && !clamped) return this.#rescale(through, id, boundary, name)
-        return this.#importFloat(node, inputs[0] ?? '', id, boundary, clamped)
-      }
+      case 'DequantizeLinear':
+      case 'Reshape':
+        return this.#rescale(this.#requireDequantized(source, node), id, boundary, name)
       case 'Gemm':
       case 'MatMul':
         return this.#dense(producer, undefined, id, boundary)
