@@ -12,6 +12,7 @@ import { movementReaders } from './operators/movement.ts'
 import { normalizationReaders } from './operators/normalization.ts'
 import { quantizedReaders } from './operators/quantized.ts'
 import { reduceReaders } from './operators/reduce.ts'
+import { resizeReaders } from './operators/resize.ts'
 import type { ExternalDataLoader } from './tensor-proto.ts'
 
 /** How to read a file. */
@@ -40,6 +41,7 @@ const readers: ReadonlyMap<string, OperatorReader> = new Map(
     ...movementReaders,
     ...normalizationReaders,
     ...reduceReaders,
+    ...resizeReaders,
     ...quantizedReaders,
     ...attentionReaders,
     ...compositeReaders,
