@@ -24,8 +24,8 @@ const float64Operators: ReadonlySet<string> = new Set([
 
 /** Collects values and nodes in order; computes what is constant at once. */
 export class GraphBuilder {
-  readonly types = new Map<ValueId, TensorType>()
-  readonly constants = new Map<ValueId, Tensor>()
+  readonly types: Map<ValueId, TensorType> = new Map()
+  readonly constants: Map<ValueId, Tensor> = new Map()
   readonly inputs: ValueId[] = []
   readonly #nodes: GraphNode[] = []
   readonly #aliases = new Map<string, ValueId>()

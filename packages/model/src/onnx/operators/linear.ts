@@ -1,4 +1,4 @@
-import type { ValueId } from '../../graph.ts'
+import type { ValueId, Window } from '../../graph.ts'
 import type { NodeReader, OperatorReader } from '../node-reader.ts'
 import { broadcastShapes, matMulShape, placeWindow } from '../shapes.ts'
 
@@ -24,8 +24,16 @@ function gemm(node: NodeReader): void {
   node.emit({ operator: 'Gemm', alpha, beta, transA, transB }, inputs, { elementType: 'float32', shape: [m, n] })
 }
 
+/** A convolution whose shapes fit. */
+export type CheckedConvolution = {
+  readonly window: Window
+  readonly group: number
+  readonly filters: number
+  readonly shape: readonly number[]
+}
+
 /** Checks a convolution's shapes and returns its window, groups and output shape. */
-export function convolution(node: NodeReader, x: readonly number[], w: readonly number[]) {
+export function convolution(node: NodeReader, x: readonly number[], w: readonly number[]): CheckedConvolution {
   const group = node.integer('group', 1)
   const [batch = 0, channels = 0, ...size] = x
   const [filters = 0, filterChannels = 0, ...kernel] = w
