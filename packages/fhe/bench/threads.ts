@@ -1,5 +1,52 @@
+// Wall time of one and of two threads on the same requests, and whether their bytes are equal.
+import { randomBytes } from 'node:crypto'
 import type { Metrics } from '../../../tools/bench.ts'
-import type { SquareNetwork } from '../src/index.ts'
-export async function benchThreads(_network: SquareNetwork, _report: (line: string) => void): Promise<Metrics> {
-  return {}
+import { encodeInput } from '../src/circuit/client-codec.ts'
+import { encodeEvaluationKeys, generateKeys } from '../src/ckks/evaluation-keys.ts'
+import { encryptSeeded } from '../src/ckks/seeded-ciphertext.ts'
+import { CircuitSession, encodeNetwork, getParameters, keyNeedsOf, planCircuit, type SquareNetwork } from '../src/index.ts'
+import { createRing } from '../src/internal/ring.ts'
+import { createCrew } from '../src/node/index.ts'
+import { createGenerator, createImage } from './networks.ts'
+
+const random = (size: number): Uint8Array => new Uint8Array(randomBytes(size))
+const median = (values: readonly number[]): number => [...values].sort((a, b) => a - b)[values.length >> 1] ?? Number.NaN
+
+export async function benchThreads(network: SquareNetwork, report: (line: string) => void): Promise<Metrics> {
+  const plan = planCircuit(network)
+  const encoded = encodeNetwork(network, plan)
+  const ring = createRing(getParameters(plan.parameters))
+  const { secretKey, evaluationKeys } = generateKeys(ring, keyNeedsOf(plan), random)
+  const keySet = encodeEvaluationKeys(evaluationKeys)
+  await using crew = createCrew(2)
+  const one = new CircuitSession(encoded, keySet, { random })
+  const two = new CircuitSession(encoded, keySet, { random, createRunner: crew.createRunner })
+  await crew.ready()
+  const generator = createGenerator(5)
+  const times: { readonly one: number[]; readonly two: number[] } = { one: [], two: [] }
+  let same = 0
+  const runs = 60
+  for (let i = 0; i < runs; i++) {
+    const request = encryptSeeded(ring, secretKey, encodeInput(plan, createImage(generator)), { level: plan.level, random })
+    const start = performance.now()
+    const { response, maskSeed } = two.evaluate(request)
+    const middle = performance.now()
+    const other = one.reevaluate(request, maskSeed)
+    const end = performance.now()
+    if (Buffer.from(other).equals(Buffer.from(response))) same++
+    if (i < 10) continue
+    times.two.push(middle - start)
+    times.one.push(end - middle)
+  }
+  const [oneMs, twoMs] = [median(times.one), median(times.two)]
+  report(
+    `threads: one ${oneMs.toFixed(2)} ms, two ${twoMs.toFixed(2)} ms wall (best ${Math.min(...times.two).toFixed(2)}), equal bytes ${same} of ${runs}`,
+  )
+  const round = (value: number): number => Number(value.toFixed(2))
+  return {
+    'mlp.threads1_wall_ms': round(oneMs),
+    'mlp.threads2_wall_ms': round(twoMs),
+    'mlp.threads2_speedup': round(oneMs / twoMs),
+    'mlp.threads2_identical': same / runs,
+  }
 }

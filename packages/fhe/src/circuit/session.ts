@@ -1,13 +1,11 @@
 import { equalBytes, toHex } from '@tacit/protocol'
-import { parseEvaluationKeys } from '../ckks/evaluation-keys.ts'
+import { type EvaluationKeys, parseEvaluationKeys } from '../ckks/evaluation-keys.ts'
 import { parseSeed } from '../ckks/seeded-ciphertext.ts'
 import { MalformedEncryptionError, TicketError } from '../errors.ts'
-import { allocateLimbs, createRing, type Ring } from '../internal/ring.ts'
 import type { RandomSource } from '../internal/streams.ts'
-import { getParameters } from '../parameters.ts'
 import { assertEncoded, type EncodedNetwork } from './encoded-network.ts'
-import { finishRequest, type PreparedRequest, prepareRequest, type TraceObserver } from './evaluate.ts'
-import { layOutSession, type SessionLayout } from './session-layout.ts'
+import type { TraceObserver } from './evaluate.ts'
+import { createLocalRunner, type RequestRunner } from './runner.ts'
 
 /** A response, and the seed of its mask: kept by the worker, opened only to whoever re-executes. */
 export type EvaluatedRequest = { readonly response: Uint8Array<ArrayBuffer>; readonly maskSeed: Uint8Array }
@@ -16,24 +14,25 @@ export type CircuitSessionOptions = {
   readonly random: RandomSource
   /** How many requests may be prepared ahead at once; each takes about half a megabyte. */
   readonly tickets?: number
+  /** Who computes; by default this thread, in memory of its own. */
+  readonly createRunner?: (encoded: EncodedNetwork, keys: EvaluationKeys, slots: number) => RequestRunner
 }
 
 const defaultTickets = 4
 /** Seeds remembered to refuse a second use; a session that has seen as many is replaced. */
 const maximumSeeds = 65_536
 
-type Ticket = { readonly slot: PreparedRequest; readonly maskSeed: Uint8Array; readonly seed: Uint8Array }
+type Ticket = { readonly slot: number; readonly maskSeed: Uint8Array; readonly seed: Uint8Array }
 
 /**
  * A worker's side of one client's use of one model: evaluates requests with public keys only. It owns its memory, which holds keys
  * multiplied by weights: as secret as the weights, never sent or swapped out, gone with the session.
  */
 export class CircuitSession {
-  readonly #ring: Ring
-  readonly #layout: SessionLayout
+  readonly #runner: RequestRunner
+  readonly #level: number
   readonly #random: RandomSource
-  readonly #direct: PreparedRequest
-  readonly #free: PreparedRequest[] = []
+  readonly #free: number[] = []
   readonly #tickets = new Map<string, Ticket>()
   readonly #seen = new Set<string>()
 
@@ -42,11 +41,12 @@ export class CircuitSession {
     assertEncoded(encoded)
     const keys = parseEvaluationKeys(keyBytes)
     if (keys.parameters !== encoded.plan.parameters) throw new MalformedEncryptionError('The key set', 'is for another parameter set')
-    this.#ring = createRing(getParameters(encoded.plan.parameters))
-    this.#layout = layOutSession(this.#ring, encoded, keys)
+    const tickets = options.tickets ?? defaultTickets
+    // The last slot serves requests that were not announced.
+    this.#runner = (options.createRunner ?? createLocalRunner)(encoded, keys, tickets + 1)
+    this.#level = encoded.plan.level
     this.#random = options.random
-    this.#direct = allocatePrepared(this.#ring)
-    for (let i = 0; i < (options.tickets ?? defaultTickets); i++) this.#free.push(allocatePrepared(this.#ring))
+    for (let slot = 0; slot < tickets; slot++) this.#free.push(slot)
   }
 
   /** How many more requests can be prepared ahead. */
@@ -66,7 +66,7 @@ export class CircuitSession {
     const slot = this.#free.pop()
     if (slot === undefined) throw new TicketError('no ticket is free')
     const maskSeed = Uint8Array.from(this.#random(32))
-    prepareRequest(this.#ring, this.#layout, seed, maskSeed, slot)
+    this.#runner.prepare(slot, seed, maskSeed)
     this.#tickets.set(name, { slot, maskSeed, seed: Uint8Array.from(seed) })
   }
 
@@ -85,7 +85,7 @@ export class CircuitSession {
    * @throws MalformedEncryptionError for anything that is not a request of this plan, TicketError for a seed that was used before.
    */
   evaluate(request: Uint8Array, options: { readonly observe?: TraceObserver } = {}): EvaluatedRequest {
-    const seed = parseSeed(this.#ring, request, this.#layout.plan.level)
+    const seed = parseSeed(this.#runner.ring, request, this.#level)
     const name = toHex(seed)
     const ticket = this.#tickets.get(name)
     // Consumed before anything is computed: no failure below leaves a ticket that could be used again.
@@ -93,7 +93,7 @@ export class CircuitSession {
       this.#tickets.delete(name)
       this.#free.push(ticket.slot)
       if (!equalBytes(ticket.seed, seed)) throw new TicketError('it is for another request')
-      const response = finishRequest(this.#ring, this.#layout, request, ticket.maskSeed, ticket.slot, options.observe)
+      const response = this.#runner.finish(ticket.slot, request, ticket.maskSeed, options.observe)
       return { response, maskSeed: ticket.maskSeed }
     }
     this.#claim(name)
@@ -104,13 +104,14 @@ export class CircuitSession {
   /** Evaluates somebody's request again with the mask seed that the worker opened: equal bytes, or the worker did not do this. */
   reevaluate(request: Uint8Array, maskSeed: Uint8Array, options: { readonly observe?: TraceObserver } = {}): Uint8Array<ArrayBuffer> {
     if (maskSeed.length !== 32) throw new MalformedEncryptionError('The mask seed', 'does not have 32 bytes')
-    const seed = parseSeed(this.#ring, request, this.#layout.plan.level)
+    const seed = parseSeed(this.#runner.ring, request, this.#level)
     return this.#evaluateDirectly(request, seed, maskSeed, options.observe)
   }
 
   #evaluateDirectly(request: Uint8Array, seed: Uint8Array, maskSeed: Uint8Array, observe?: TraceObserver): Uint8Array<ArrayBuffer> {
-    prepareRequest(this.#ring, this.#layout, seed, maskSeed, this.#direct)
-    return finishRequest(this.#ring, this.#layout, request, maskSeed, this.#direct, observe)
+    const slot = this.#runner.slots - 1
+    this.#runner.prepare(slot, seed, maskSeed)
+    return this.#runner.finish(slot, request, maskSeed, observe)
   }
 
   #claim(name: string): void {
@@ -118,8 +119,4 @@ export class CircuitSession {
     if (this.#seen.size >= maximumSeeds) throw new TicketError('the session has served its number of requests')
     this.#seen.add(name)
   }
-}
-
-function allocatePrepared(ring: Ring): PreparedRequest {
-  return { carried: allocateLimbs(ring), second: allocateLimbs(ring), mask: [allocateLimbs(ring), allocateLimbs(ring)] }
 }

@@ -2,7 +2,7 @@ import { concatBytes } from '@tacit/protocol'
 import { MalformedEncryptionError } from '../errors.ts'
 import { at } from '../internal/at.ts'
 import { packLimb, unpackLimb } from '../internal/packed-limbs.ts'
-import { ciphertextLimbs, type Limbs, type Ring, shareOut, toSlots } from '../internal/ring.ts'
+import { ciphertextLimbs, type Limbs, type Ring, type RingLayout, shareOut, toSlots } from '../internal/ring.ts'
 import { expandUniform, purposes, type RandomSource, sampleError } from '../internal/streams.ts'
 import { allocateIntegers, type IntegerPolynomial, writeIntegers } from './plaintext.ts'
 import { type SecretKey, withSecret } from './secret-key.ts'
@@ -53,7 +53,7 @@ export function encryptSeeded(
  * Checks everything of a symmetric ciphertext but its residues and returns its seed.
  * @throws MalformedEncryptionError
  */
-export function parseSeed(ring: Ring, bytes: Uint8Array, level: number): Uint8Array {
+export function parseSeed(ring: RingLayout, bytes: Uint8Array, level: number): Uint8Array {
   const what = 'The ciphertext'
   const header = parseHeader(bytes, 'TFcs', what)
   if (header.parameters.name !== ring.parameters.name) throw new MalformedEncryptionError(what, 'is for another parameter set')

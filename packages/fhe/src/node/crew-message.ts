@@ -1,0 +1,20 @@
+import type { PreparedRequest } from '../circuit/evaluate.ts'
+import type { SessionLayout } from '../circuit/session-layout.ts'
+import type { RingLayout } from '../internal/ring.ts'
+
+/** What a helper thread gets once: shared memory, where everything in it lies, and the order board. */
+export type CrewMessage = {
+  readonly memory: WebAssembly.Memory
+  readonly layout: RingLayout
+  readonly session: SessionLayout
+  readonly slots: readonly PreparedRequest[]
+  readonly board: SharedArrayBuffer
+  readonly index: number
+  readonly count: number
+}
+
+/** Words of the board: order number, kind (1 prepare, 2 finish, 3 stop), slot, size of the request. */
+export const boardWords = { order: 0, kind: 1, slot: 2, size: 3 } as const
+
+/** Bytes of the board: words, seed, mask seed, request. */
+export const boardOffsets = { seed: 64, maskSeed: 96, request: 128 } as const

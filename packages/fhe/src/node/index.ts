@@ -1,0 +1,1 @@
+export { type CrewRunner, createCrew } from './crew-runner.ts'
