@@ -15,6 +15,7 @@ import {
 } from '@tacit/exchange'
 import {
   createVoucherDigest,
+  deriveJobId,
   type Hex,
   type JobId,
   type Levels,
@@ -52,6 +53,9 @@ export type JobRun = {
   readonly task: JobTask
   readonly options: WorkerSessionOptions
   readonly session: Session
+  /** Names the session on the wire. */
+  readonly handle: SessionId
+  /** Names it in documents. */
   readonly sessionId: SessionId
   readonly sessionSalt: Bytes32
   readonly jobIndex: number
@@ -123,7 +127,7 @@ class JobDriver {
 
   constructor(run: JobRun) {
     this.#run = run
-    this.#stream = new ClientStream(run.session, run.job, run.mode, run.options.random)
+    this.#stream = new ClientStream(run.session, deriveJobId(run.handle, run.jobIndex), run.mode, run.options.random)
     this.#order = run.task.kind === 'order' ? run.task.order : quoteOnly(run, run.task)
     this.#context = createContext(run, this.#order)
   }
@@ -148,18 +152,18 @@ class JobDriver {
 
   /** Starts the stream on its first channel, or goes on with it on another one. */
   async connect(channel: WireChannel): Promise<void> {
-    const { sessionId, jobIndex, mode } = this.#run
+    const { handle, jobIndex, mode } = this.#run
     const first = !this.#started
     if (first) this.#begin()
     this.#started = true
     this.#sentOrder = first
     if (this.#bound) {
-      await channel.send({ type: 'resume', session: sessionId, jobIndex, next: this.#stream.received })
+      await channel.send({ type: 'resume', session: handle, jobIndex, next: this.#stream.received })
       return
     }
     await channel.send({
       type: 'start',
-      session: sessionId,
+      session: handle,
       jobIndex,
       attemptNonce: this.#stream.attemptNonce,
       paced: mode.mode === 'paced',

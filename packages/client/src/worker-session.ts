@@ -16,6 +16,7 @@ import {
   prekeySchema,
   type Quote,
   parseHex,
+  parseSessionId,
   type SessionId,
   type SignatureBackend,
   type Signed,
@@ -48,6 +49,8 @@ export type WorkerSessionOptions = {
   readonly aead?: AeadBackend
 }
 
+type Opened = { readonly id: SessionId; readonly handle: SessionId; readonly session: Session; readonly salt: Bytes32 }
+
 /**
  * An open session. Jobs may run one after the other or side by side.
  * @example
@@ -59,19 +62,17 @@ export class WorkerSession {
   readonly worker: Address
   readonly model: ModelId
   readonly #options: WorkerSessionOptions
-  readonly #session: Session
-  readonly #salt: Bytes32
+  readonly #opened: Opened
   readonly #idle: WireChannel[] = []
   #nextJob = 0
   #closed = false
 
-  private constructor(options: WorkerSessionOptions, id: SessionId, session: Session, salt: Bytes32, channel: WireChannel) {
+  private constructor(options: WorkerSessionOptions, opened: Opened, channel: WireChannel) {
     this.#options = options
-    this.id = id
+    this.#opened = opened
+    this.id = opened.id
     this.worker = options.worker
     this.model = options.model
-    this.#session = session
-    this.#salt = salt
     this.#idle.push(channel)
   }
 
@@ -89,12 +90,15 @@ export class WorkerSession {
         worker,
         salt: parseHex(salt, 'A session salt', 32),
       })
-      const info = { chainId: domain.chainId, sessionId: id, modelId: model, worker }
+      // What the relay sees names the session by a random handle; documents and receipts name it by `id`. Nobody on the way
+      // can tie one to the other.
+      const handle = parseSessionId(toHex(random(32)))
+      const info = { chainId: domain.chainId, sessionId: handle, modelId: model, worker }
       const { enc, session } = await openSession({ prekey, info, nowSeconds: now(), random, ...(aead === undefined ? {} : { aead }) })
-      await channel.send({ type: 'open', prekeyId: prekeyId(prekey), session: id, enc })
+      await channel.send({ type: 'open', prekeyId: prekeyId(prekey), session: handle, enc })
       const frame = await expectFrame(channel, worker, signal)
       if (frame.type !== 'opened') throw new StreamError(`a ${frame.type} frame came in answer to open`)
-      return new WorkerSession(options, id, session, salt, channel)
+      return new WorkerSession(options, { id, handle, session, salt }, channel)
     } catch (error) {
       await channel.close()
       throw error
@@ -128,7 +132,7 @@ export class WorkerSession {
   /** Closes idle channels and erases the session's keys. Jobs that run go on to their end. */
   async close(): Promise<void> {
     this.#closed = true
-    this.#session.erase()
+    this.#opened.session.erase()
     await Promise.all(this.#idle.splice(0).map((channel) => channel.close()))
   }
 
@@ -142,9 +146,10 @@ export class WorkerSession {
     return runJob({
       task,
       options: this.#options,
-      session: this.#session,
+      session: this.#opened.session,
+      handle: this.#opened.handle,
       sessionId: this.id,
-      sessionSalt: this.#salt,
+      sessionSalt: this.#opened.salt,
       jobIndex,
       job: deriveJobId(this.id, jobIndex),
       mode: releaseMode(task.kind === 'quote' ? 'immediate' : task.quote.document.streamMode),

@@ -26,7 +26,13 @@ import type { LedgerStore } from '../ledger-store.ts'
 
 /** A store that also lists what it holds. */
 export type FileClientStore = ClientStore & {
-  channels(): readonly OwnChannel[] /** By receipt id or job id. */
+  channels(): readonly OwnChannel[]
+  /** Locks that were asked back: no request uses them any more. */
+  closingChannels(): readonly OwnChannel[]
+  /** Takes a lock out of use; it is remembered until it is forgotten. */
+  retireChannel(channel: OwnChannel): void
+  forgetChannel(channel: OwnChannel): void
+  /** By receipt id or job id. */
   findReceipt(id: string): ReceiptFile | undefined
   close(): void
 }
@@ -34,6 +40,7 @@ export type FileClientStore = ClientStore & {
 const schema = `
 create table if not exists ledger (channel text primary key, signed text not null, committed text not null);
 create table if not exists lock (worker text not null, model text not null, id text not null, salt text not null, locked text not null, primary key (worker, model));
+create table if not exists closing (id text primary key, worker text not null, model text not null, salt text not null, locked text not null);
 create table if not exists receipt (id text primary key, job text not null, path text not null);
 create index if not exists receipt_job on receipt (job);
 `
@@ -62,6 +69,19 @@ export function openFileClientStore(directory: string): FileClientStore {
     },
     channels: () => db.prepare('select * from lock order by worker, model').all().map(readChannel),
     writeChannel: ({ worker, model, id, salt, locked }) => void writeLock.run(worker, model, id, salt, locked.toString()),
+    closingChannels: () => db.prepare('select * from closing order by worker, model').all().map(readChannel),
+    retireChannel: ({ worker, model, id, salt, locked }) => {
+      // Remembered first: between the two it counts as both, never as none.
+      db.prepare('insert or replace into closing (id, worker, model, salt, locked) values (?, ?, ?, ?, ?)').run(
+        id,
+        worker,
+        model,
+        salt,
+        locked.toString(),
+      )
+      db.prepare('delete from lock where id = ?').run(id)
+    },
+    forgetChannel: ({ id }) => void db.prepare('delete from closing where id = ?').run(id),
     saveReceipt: async ({ id, file, openings, checkpoint }): Promise<SavedReceipt> => {
       const name = `${id.slice(2, 18)}.json`
       const saved = {

@@ -20,6 +20,7 @@ import {
   deriveSessionId,
   documentId,
   type JobId,
+  type SessionId,
   MalformedError,
   parseBytes32,
   parseHex,
@@ -40,13 +41,13 @@ const detachedMs = 20_000
 const orderMs = 30_000
 
 export class Job {
-  readonly id: JobId
   readonly index: number
   readonly attemptNonce: Uint8Array
   readonly #services: WorkerServices
   readonly #open: OpenSession
   readonly #stream: WorkerStream
-  readonly #context: WorkerContext
+  readonly #contextOf: (session: SessionId) => WorkerContext
+  #context: WorkerContext | undefined
   readonly #engineStop = new AbortController()
   #state: WorkerJob = { phase: 'idle' }
   #channel: WireChannel | undefined
@@ -54,6 +55,7 @@ export class Job {
   #guardTimer: ReturnType<typeof setTimeout> | undefined
   #sending: Promise<void> = Promise.resolve()
   #journaled = 0
+  #released = false
   #engineWake: (() => void) | undefined
   #lastEnd: Omit<EngineEnd, 'voucherSalt'> | undefined
   readonly #onEnd: () => void
@@ -61,20 +63,19 @@ export class Job {
   constructor(options: {
     readonly services: WorkerServices
     readonly open: OpenSession
-    readonly id: JobId
     readonly index: number
     readonly attemptNonce: Uint8Array
     readonly stream: WorkerStream
-    readonly context: WorkerContext
+    /** What the machine works with, once the session's name in documents is known. */
+    readonly context: (session: SessionId) => WorkerContext
     readonly onEnd: () => void
   }) {
     this.#services = options.services
     this.#open = options.open
-    this.id = options.id
     this.index = options.index
     this.attemptNonce = options.attemptNonce
     this.#stream = options.stream
-    this.#context = options.context
+    this.#contextOf = options.context
     this.#onEnd = options.onEnd
     this.#guard(orderMs)
   }
@@ -156,7 +157,7 @@ export class Job {
       worker: signer.address,
       salt,
     })
-    if (session !== this.#open.id || request.model !== model.id)
+    if ((this.#open.id ?? session) !== session || request.model !== model.id)
       return refusal('bad-request', 'the session was opened for another payer, worker or model')
     if (!model.levels.some((levels) => levels.privacy === request.privacy && levels.verification === request.verification)) {
       return refusal('level-not-offered', `this worker does not offer ${request.privacy} with ${request.verification} for this model`)
@@ -178,9 +179,9 @@ export class Job {
       deadlineSeconds: model.deadlineSeconds,
       expiresAt: now() + 600,
     }
-    const quote = signDocument('Quote', document, { session: this.#open.id, job: noJob }, domain, signer)
+    const quote = signDocument('Quote', document, { session, job: noJob }, domain, signer)
     this.#open.quotes.set(documentId(document), document)
-    this.#open.payer = request.payer
+    this.#open.id = session
     return { t: 'quote', quote }
   }
 
@@ -220,20 +221,22 @@ export class Job {
     const { journal, now } = this.#services
     const channelId = this.#channelId(order)
     const ledger = channelId === undefined ? { credited: 0n, reserved: 0n } : journal.ledger(channelId)
+    if (this.#open.id === undefined) return this.#sayLast(refusal('quote-expired', 'ask for a quote first'))
+    this.#context ??= this.#contextOf(this.#open.id)
     const step = advanceWorkerJob(this.#state, { ...event, now: now(), ledger } as WorkerEvent, this.#context)
     this.#state = step.job
-    for (const effect of step.effects) this.#execute(effect, channelId)
+    for (const effect of step.effects) this.#execute(effect, this.#context.job, channelId)
     if (step.job.phase === 'finished') this.#stream.finish()
     this.#engineWake?.()
   }
 
-  #execute(effect: WorkerEffect, channelId: Order['request']['document']['channel'] | undefined): void {
+  #execute(effect: WorkerEffect, job: JobId, channelId: Order['request']['document']['channel'] | undefined): void {
     const { journal } = this.#services
     switch (effect.type) {
       case 'persist-voucher':
-        return this.#recordVoucher(effect)
+        return this.#recordVoucher(job, effect)
       case 'persist-ledger':
-        if (channelId !== undefined) journal.recordLedger(channelId, this.id, effect.ledger)
+        if (channelId !== undefined) journal.recordLedger(channelId, job, effect.ledger)
         return
       case 'persist-receipt':
         if (channelId !== undefined) journal.recordReceipt(channelId, effect.receipt)
@@ -248,10 +251,10 @@ export class Job {
     }
   }
 
-  #recordVoucher({ voucher, ledger, acceptance }: Extract<WorkerEffect, { type: 'persist-voucher' }>): void {
+  #recordVoucher(job: JobId, { voucher, ledger, acceptance }: Extract<WorkerEffect, { type: 'persist-voucher' }>): void {
     if (this.#state.phase !== 'running') return
     const { payer, model, salt } = this.#state.channel
-    this.#services.journal.recordVoucher({ job: this.id, channel: { payer, model, salt }, voucher, ledger, acceptance })
+    this.#services.journal.recordVoucher({ job, channel: { payer, model, salt }, voucher, ledger, acceptance })
   }
 
   async #runEngine(input: Order['input'], maxTokens: number): Promise<void> {
@@ -259,7 +262,7 @@ export class Job {
     try {
       for await (const event of this.#open.model.run(input, { maxTokens, signal })) {
         this.#take(event)
-        this.#pump()
+        await this.#release()
         while (this.#state.phase === 'running' && event.type === 'output' && !wantsOutput(this.#state)) {
           await new Promise<void>((resolve) => {
             this.#engineWake = resolve
@@ -273,6 +276,15 @@ export class Job {
       else this.#advance({ type: 'engine-failed', message: describe(error) })
     }
     if (this.#state.phase === 'running' && this.#state.end === null) this.#advance({ type: 'engine-end', end: this.#endNow() })
+    this.#pump()
+  }
+
+  // The first part leaves at once; later ones share cells and journal entries with whatever the engine gives in the same
+  // turn of the event loop. Waiting for the next turn also lets the network breathe when an engine never pauses.
+  async #release(): Promise<void> {
+    if (!this.#released) this.#pump()
+    this.#released = true
+    await nextTurn()
     this.#pump()
   }
 
@@ -306,7 +318,7 @@ export class Job {
     clearTimeout(this.#pumpTimer)
     const { chunks, nextMs } = this.#stream.release(this.#services.nowMs())
     if (chunks.length > 0) {
-      this.#services.journal.appendChunks(this.#open.id, this.index, this.#journaled, chunks, this.#stream.done)
+      this.#services.journal.appendChunks(this.#open.handle, this.index, this.#journaled, chunks, this.#stream.done)
       this.#journaled += chunks.length
       const channel = this.#channel
       if (channel !== undefined) {
@@ -379,6 +391,14 @@ function parseOrRefuse(bytes: Uint8Array): ClientMessage | Refusal {
     if (error instanceof MalformedError) return refusal('bad-request', error.message.slice(0, 200))
     throw error
   }
+}
+
+/** The next turn of the event loop; tabs have no setImmediate. */
+function nextTurn(): Promise<void> {
+  return new Promise((resolve) => {
+    if (typeof setImmediate === 'function') setImmediate(resolve)
+    else setTimeout(resolve, 0)
+  })
 }
 
 // Engine errors have stable codes and never contain prompts; anything else is not shown.

@@ -1,16 +1,18 @@
-import type { Address, Bytes32, Quote, SessionId } from '@tacit/protocol'
+import type { Bytes32, Quote, SessionId } from '@tacit/protocol'
 import type { Session } from '@tacit/session'
 import type { Job } from './job.ts'
 import type { ServedModel } from './served-model.ts'
 
 /** A session that a client opened here. */
 export type OpenSession = {
-  readonly id: SessionId
+  /** Its name on the wire. */
+  readonly handle: SessionId
+  /** Its name in documents; known when the first quote request opens it. */
+  id: SessionId | undefined
   readonly session: Session
   readonly model: ServedModel
   readonly quotes: Map<Bytes32, Quote>
   readonly jobs: Map<number, Job>
-  payer: Address | undefined
   lastUsedMs: number
 }
 
@@ -43,7 +45,7 @@ export class SessionTable {
   /** False when the table is full of sessions that are in use. */
   add(open: OpenSession): boolean {
     if (this.#sessions.size >= this.#limit && !this.#evictIdle()) return false
-    this.#sessions.set(open.id, open)
+    this.#sessions.set(open.handle, open)
     return true
   }
 
@@ -61,7 +63,7 @@ export class SessionTable {
     for (const open of this.#sessions.values()) {
       if ([...open.jobs.values()].some((job) => job.running)) continue
       open.session.erase()
-      this.#sessions.delete(open.id)
+      this.#sessions.delete(open.handle)
       return true
     }
     return false

@@ -142,12 +142,12 @@ export class Worker {
       try {
         const session = await acceptSession({ prekeySecret: secret, enc: frame.enc, info, ...(aead === undefined ? {} : { aead }) })
         const open: OpenSession = {
-          id: frame.session,
+          handle: frame.session,
+          id: undefined,
           session,
           model,
           quotes: new Map(),
           jobs: new Map(),
-          payer: undefined,
           lastUsedMs: this.#services.nowMs(),
         }
         return this.#sessions.add(open) ? undefined : 'busy'
@@ -170,10 +170,9 @@ export class Worker {
       return known
     }
     if (services.journal.stream(frame.session, frame.jobIndex) !== undefined) return this.#fault(channel, 'job-seen')
-    const id = deriveJobId(frame.session, frame.jobIndex)
     const stream = new WorkerStream({
       session: open.session,
-      jobId: id,
+      jobId: deriveJobId(frame.session, frame.jobIndex),
       attemptNonce: frame.attemptNonce,
       mode: releaseMode(frame.paced ? 'paced' : 'immediate'),
       startMs: services.nowMs(),
@@ -183,11 +182,10 @@ export class Worker {
     const job = new Job({
       services,
       open,
-      id,
       index: frame.jobIndex,
       attemptNonce: frame.attemptNonce,
       stream,
-      context: this.#context(open, id),
+      context: (session) => this.#context(open, session, deriveJobId(session, frame.jobIndex)),
       onEnd: () => open.jobs.delete(frame.jobIndex),
     })
     open.jobs.set(frame.jobIndex, job)
@@ -219,11 +217,11 @@ export class Worker {
     return undefined
   }
 
-  #context(open: OpenSession, job: JobId): WorkerContext {
+  #context(open: OpenSession, session: SessionId, job: JobId): WorkerContext {
     const { domain, signer, signatures } = this.#services
     return {
       domain,
-      session: open.id,
+      session,
       job,
       worker: signer.address,
       model: open.model.id,
@@ -236,7 +234,7 @@ export class Worker {
           frank({
             plaintext,
             frankingKey: parseHex(frankingKey, 'A franking key', 32),
-            context: { sessionId: open.id, jobId: job, direction },
+            context: { sessionId: session, jobId: job, direction },
           }),
         ),
       isVoucherSigned: this.#verifyVoucher,

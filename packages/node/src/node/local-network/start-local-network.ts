@@ -1,25 +1,12 @@
 // A whole network on one machine, every role a process of its own: chain, relay, dispatcher, workers.
 import { mkdirSync } from 'node:fs'
 import { join } from 'node:path'
-import {
-  type ChainConnection,
-  createTransactionSender,
-  deriveModelId,
-  dripTo,
-  ensureAllowance,
-  fetchEligibility,
-  fetchGasBalance,
-  fetchModel,
-  fetchWorker,
-  publishModel,
-  registerWorker,
-  setWorkerProfile,
-  stakeFor,
-  type TransactionSender,
-} from '@tacit/chain'
+import { type ChainConnection, createTransactionSender, ensureAllowance, type TransactionSender, type WorkerProfile } from '@tacit/chain'
 import { type EmbeddedChain, startEmbeddedChain } from '@tacit/chain/embedded'
 import type { NetworkDescription } from '@tacit/client'
-import { cardHash, type ModelId, modelRoot, parseBytes32, type SignatureBackend, type Signer } from '@tacit/protocol'
+import type { SignatureBackend, Signer } from '@tacit/protocol'
+import { serveChainProxy } from '../chain-proxy.ts'
+import { enrolWorker, ensureGas, publishCard } from '../enrolment.ts'
 import { loadFastSignatures } from '../fast-signatures.ts'
 import { openKeyFile } from '../key-file.ts'
 import type { ListenConfig, ModelConfig, RoleEvent } from '../roles/role-config.ts'
@@ -32,13 +19,23 @@ export type LocalNetworkOptions = {
   readonly workers?: number
   /** Jobs that each worker runs at once. */
   readonly maxJobs?: number
-  /** Where relay and dispatcher listen; loopback unless told otherwise. */
-  readonly listen?: { readonly host: string; readonly exposeBeyondLoopback: boolean }
+  /** Where other machines reach the network; without it everything stays on loopback. */
+  readonly listen?: LocalNetworkListen
   readonly redeemSeconds?: number
   /** Writes what the relay saw to a file; for tests of what it can see. */
   readonly recordRelayTo?: string
   readonly onEvent?: (source: string, event: RoleEvent) => void
   readonly signal?: AbortSignal
+}
+
+/** An address of this machine that others dial, and ports; 0 for any free one. */
+export type LocalNetworkListen = {
+  readonly host: string
+  readonly exposeBeyondLoopback: boolean
+  readonly relayPort?: number
+  readonly dispatcherPort?: number
+  /** Where the chain is served to others, the harmless part of it; the node itself stays on loopback. */
+  readonly chainPort?: number
 }
 
 /** A running local network. It ends when this process does, however it does. */
@@ -58,11 +55,7 @@ export type LocalNetwork = AsyncDisposable & {
 
 const token = 10n ** 18n
 const stakeWei = 5_000n * token
-const minStakeWei = 1_000n * token
-/** A step of a local model costs a thousandth of a token. */
-const stepPriceWei = token / 1000n
 const unlimited = 2n ** 256n - 1n
-const engineClasses = { gguf: 1, onnx: 2, ollama: 3 } as const
 
 /** @throws what the embedded chain and the roles throw; nothing is left running then. */
 export async function startLocalNetwork(options: LocalNetworkOptions): Promise<LocalNetwork> {
@@ -74,7 +67,8 @@ export async function startLocalNetwork(options: LocalNetworkOptions): Promise<L
     return part
   }
   try {
-    const listen: ListenConfig = { host: '127.0.0.1', exposeBeyondLoopback: false, port: 0, ...options.listen }
+    const { host = '127.0.0.1', exposeBeyondLoopback = false, relayPort = 0, dispatcherPort = 0, chainPort = 0 } = options.listen ?? {}
+    const listenAt = (port: number): ListenConfig => ({ host, exposeBeyondLoopback, port })
     const tell = (source: string) => ({
       ...(signal === undefined ? {} : { signal }),
       onEvent: (event: RoleEvent) => options.onEvent?.(source, event),
@@ -87,7 +81,7 @@ export async function startLocalNetwork(options: LocalNetworkOptions): Promise<L
     const [chain, relay, signatures] = await Promise.all([
       startEmbeddedChain({ dataDir, ...(signal === undefined ? {} : { signal }) }).then(keep),
       spawnRole(
-        { role: 'relay', listen, ...(options.recordRelayTo === undefined ? {} : { recordTo: options.recordRelayTo }) },
+        { role: 'relay', listen: listenAt(relayPort), ...(options.recordRelayTo === undefined ? {} : { recordTo: options.recordRelayTo }) },
         tell('relay'),
       ).then(keep),
       loadFastSignatures(),
@@ -99,7 +93,11 @@ export async function startLocalNetwork(options: LocalNetworkOptions): Promise<L
       const name = `worker-${index + 1}`
       return { name, dataDir: join(dataDir, name), signer: openKeyFile(join(dataDir, name, 'identity.key'), signatures) }
     })
-    const models = await publishAll(owner, options.models)
+    const [models, proxy] = await Promise.all([
+      publishAll(owner, options.models),
+      exposeBeyondLoopback ? serveChainProxy(chain.url, listenAt(chainPort)) : undefined,
+    ])
+    if (proxy !== undefined) keep({ stop: () => proxy.close() })
     const roleBase = { chainUrl: chain.url, deployment, relayUrl }
     const startWorker = (index: number, process: PreparedRole = prepareRole('worker')): Promise<RunningRole> => {
       const identity = identities[index]
@@ -118,7 +116,9 @@ export async function startLocalNetwork(options: LocalNetworkOptions): Promise<L
         tell(name),
       )
     }
-    const [, dispatcher, ...workers] = await Promise.all([
+    const [, , dispatcher, ...workers] = await Promise.all([
+      // It sends what the faucet gives to others, and pays the gas of that.
+      ensureGas(owner, openKeyFile(join(dataDir, 'dispatcher.key'), signatures).address),
       enrolAll(
         owner,
         identities.map(({ signer }) => signer),
@@ -126,23 +126,30 @@ export async function startLocalNetwork(options: LocalNetworkOptions): Promise<L
         { endpoint: relayUrl, region: 'local', capacity: options.maxJobs ?? 4 },
       ),
       prepared.dispatcher.start(
-        { role: 'dispatcher', ...roleBase, dataDir, listen, models: models.map(({ id, card }) => ({ id, card })) },
+        {
+          role: 'dispatcher',
+          ...roleBase,
+          dataDir,
+          listen: listenAt(dispatcherPort),
+          faucet: true,
+          models: models.map(({ id, card }) => ({ id, card })),
+        },
         tell('dispatcher'),
       ),
       ...identities.map((_, index) => startWorker(index, prepared.workers[index])),
     ])
-    if (dispatcher === undefined) throw new Error('unreachable: the dispatcher is the first of the list')
+    if (dispatcher === undefined) throw new Error('unreachable: the dispatcher is the third of the list')
     const running = { relay, workers: [...workers] }
     const stop = async (): Promise<void> => {
       // Workers first: they redeem what they are owed while the chain is still there.
       await Promise.all(running.workers.map((worker) => worker.stop()))
-      await Promise.all([dispatcher.stop(), running.relay.stop()])
+      await Promise.all([dispatcher.stop(), running.relay.stop(), proxy?.close()])
       await chain.stop()
     }
     return {
       description: {
         type: 'tacit-network/1',
-        chainUrl: chain.url,
+        chainUrl: proxy?.url ?? chain.url,
         deployment,
         relayUrl,
         dispatcherUrl: dispatcher.url ?? null,
@@ -161,7 +168,7 @@ export async function startLocalNetwork(options: LocalNetworkOptions): Promise<L
       },
       restartRelay: async () => {
         await running.relay.stop()
-        running.relay = await spawnRole({ role: 'relay', listen: { ...listen, port: Number(new URL(relayUrl).port) } }, tell('relay'))
+        running.relay = await spawnRole({ role: 'relay', listen: listenAt(Number(new URL(relayUrl).port)) }, tell('relay'))
       },
       restartWorker: async (index) => {
         await running.workers[index]?.stop()
@@ -178,59 +185,24 @@ export async function startLocalNetwork(options: LocalNetworkOptions): Promise<L
 
 async function publishAll(owner: TransactionSender, zoo: readonly ZooModel[]): Promise<readonly ModelConfig[]> {
   return Promise.all(
-    zoo.map(async ({ card, path }): Promise<ModelConfig> => {
-      const root = modelRoot(card.commitments)
-      const hash = cardHash(card)
-      // The card is part of the salt: a model whose card changed is published anew.
-      const salt = parseBytes32(hash)
-      const id: ModelId = deriveModelId(owner.address, root, salt)
-      const source = { kind: 'file', path } as const
-      if ((await fetchModel(owner.connection, id)) !== undefined) return { id, card, source }
-      await publishModel(owner, {
-        commitmentsRoot: root,
-        manifestHash: hash,
-        salt,
-        pricePerStepWei: stepPriceWei,
-        minStakeWei,
-        engineClass: engineClasses[card.format],
-        ownerBps: 2_000,
-        allowListed: false,
-      })
-      return { id, card, source }
-    }),
+    zoo.map(async ({ card, path }): Promise<ModelConfig> => ({ id: await publishCard(owner, card), card, source: { kind: 'file', path } })),
   )
 }
-
-type Profile = { readonly endpoint: string; readonly region: string; readonly capacity: number }
 
 async function enrolAll(
   owner: TransactionSender,
   identities: readonly Signer[],
   models: readonly ModelConfig[],
-  profile: Profile,
+  profile: WorkerProfile,
 ): Promise<void> {
   // One allowance for all stakes: side by side they would overwrite each other's.
   await ensureAllowance(owner, owner.connection.deployment.contracts.workerRegistry, unlimited)
   const ids = models.map(({ id }) => id)
-  await Promise.all(identities.map((identity, index) => enrol(owner, identity, ids, profile, index)))
-}
-
-/** Registers a worker and stakes for each model, as far as that is not done yet. */
-async function enrol(
-  owner: TransactionSender,
-  identity: Signer,
-  models: readonly ModelId[],
-  profile: Profile,
-  index: number,
-): Promise<void> {
-  const { connection } = owner
-  // Redeeming costs gas, and this is the only place where a worker of a local network gets any.
-  if ((await fetchGasBalance(connection, identity.address)) === 0n) await dripTo(owner, identity.address)
-  const known = await fetchWorker(connection, identity.address)
-  if (known === undefined) await registerWorker(owner, { profile, identity })
-  else if (known.endpoint !== profile.endpoint) await setWorkerProfile(owner, identity.address, profile)
-  for (const modelId of models) {
-    if (await fetchEligibility(connection, identity.address, modelId)) continue
-    await stakeFor(owner, { worker: identity.address, modelId, amountWei: stakeWei + BigInt(index) * token })
-  }
+  await Promise.all(
+    identities.map(async (identity, index) => {
+      // Redeeming costs gas, and this is the only place where a worker of a local network gets any.
+      await ensureGas(owner, identity.address)
+      await enrolWorker(owner, identity, { models: ids, profile, stakeWei: () => stakeWei + BigInt(index) * token })
+    }),
+  )
 }

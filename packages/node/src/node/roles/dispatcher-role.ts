@@ -1,10 +1,10 @@
 import { connectChain, fetchEligibility, fetchStake, fetchWorkerIds } from '@tacit/chain'
-import { WireChannel } from '@tacit/client'
 import { createNodeDialer, serveHttp } from '@tacit/network/node'
 import {
   bytes32,
   cardHash,
   MalformedError,
+  modelCardSchema,
   type ModelId,
   modelId,
   object,
@@ -15,24 +15,32 @@ import {
   type SessionId,
 } from '@tacit/protocol'
 import { join } from 'node:path'
-import { Dispatcher, type Probe } from '../../dispatcher/dispatcher.ts'
+import { Dispatcher } from '../../dispatcher/dispatcher.ts'
 import { loadFastSignatures } from '../fast-signatures.ts'
 import { openKeyFile } from '../key-file.ts'
+import { probeWorker } from '../probe-worker.ts'
+import { createCardShelf, type ShelvedCard } from './card-shelf.ts'
+import { faucetRoutes } from './faucet-routes.ts'
 import type { DispatcherConfig, RoleEvent } from './role-config.ts'
 import type { Role } from './role-host.ts'
 
 type Ask = { readonly session: SessionId; readonly model: ModelId; readonly client: Bytes32 }
 const askSchema: Schema<Ask> = object<Ask>({ session: sessionId, model: modelId, client: bytes32 })
+const offeredSchema: Schema<ShelvedCard> = object<ShelvedCard>({ id: modelId, card: modelCardSchema })
+const maxCardBytes = 1 << 16
 
 const eligibleSeconds = 5
-const probeTimeoutMs = 3_000
 
-/** The dispatcher as an HTTP service: `POST /v1/recommend`, `GET /v1/models`, `GET /health`. */
+/**
+ * The dispatcher as an HTTP service: `POST /v1/recommend`, `GET /v1/models`, `POST /v1/models` (a card that the registry holds
+ * the hash of), `GET /health`; on local networks also `POST /v1/faucet`.
+ */
 export async function startDispatcherRole(config: DispatcherConfig, say: (event: RoleEvent) => void): Promise<Role> {
   const signatures = await loadFastSignatures()
   const signer = openKeyFile(join(config.dataDir, 'dispatcher.key'), signatures)
   const chain = await connectChain(config.chainUrl, { deployment: config.deployment })
   const dialer = createNodeDialer()
+  const shelf = createCardShelf(chain, config.models)
   const dispatcher = new Dispatcher({
     domain: { chainId: chain.chainId, contract: config.deployment.contracts.paymentPool },
     signer,
@@ -48,22 +56,11 @@ export async function startDispatcherRole(config: DispatcherConfig, say: (event:
       )
       return { block, workers: eligible.filter((entry) => entry !== undefined) }
     }),
-    probe: async (worker): Promise<Probe> => {
-      const signal = AbortSignal.timeout(probeTimeoutMs)
-      const channel = new WireChannel(await dialer.dial(`${config.relayUrl}/connect/${worker}`, { signal }))
-      try {
-        await channel.send({ type: 'status-request' })
-        const frame = await channel.next(signal)
-        if (frame?.type !== 'status') throw new MalformedError('A status', 'did not come')
-        return frame
-      } finally {
-        await channel.close()
-      }
-    },
+    probe: (worker) => probeWorker(dialer, config.relayUrl, worker),
   })
   const http = await serveHttp({
     ...config.listen,
-    maxBodyBytes: 4096,
+    maxBodyBytes: maxCardBytes,
     onError: (error, request) =>
       say({
         event: 'log',
@@ -72,19 +69,35 @@ export async function startDispatcherRole(config: DispatcherConfig, say: (event:
       }),
     routes: {
       'GET /health': () => ({ json: { ok: true, address: signer.address } }),
-      'GET /v1/models': () => ({ json: config.models.map(({ id, card }) => ({ id, card, cardHash: cardHash(card) })) }),
+      'GET /v1/models': () => ({ json: shelf.list().map(({ id, card }) => ({ id, card, cardHash: cardHash(card) })) }),
+      'POST /v1/models': async ({ body }) => {
+        try {
+          const refusal = await shelf.add(offeredSchema(parseJson(body, 'A card', maxCardBytes), 'card'))
+          return refusal === undefined
+            ? { json: { ok: true } }
+            : { status: 409, json: { error: { code: refusal, message: 'The registry does not hold this card.' } } }
+        } catch (error) {
+          if (error instanceof MalformedError) return malformed(error)
+          throw error
+        }
+      },
       'POST /v1/recommend': async ({ body }) => {
         try {
           return { json: await dispatcher.recommend(askSchema(parseJson(body, 'A request', 4096), 'request')) }
         } catch (error) {
-          if (error instanceof MalformedError) return { status: 400, json: { error: { code: error.code, message: error.message } } }
+          if (error instanceof MalformedError) return malformed(error)
           throw error
         }
       },
+      ...(config.faucet ? faucetRoutes(chain, signer) : {}),
     },
   })
   say({ event: 'ready', url: http.url, address: signer.address, pid: process.pid })
   return { command: async () => {}, stop: () => http.close() }
+}
+
+function malformed({ code, message }: MalformedError): { readonly status: number; readonly json: object } {
+  return { status: 400, json: { error: { code, message } } }
 }
 
 // One answer per key, shared while it is fresh.

@@ -35,6 +35,8 @@ export type DispatcherConfig = ChainConfig & {
   readonly dataDir: string
   readonly relayUrl: string
   readonly listen: ListenConfig
+  /** Whether it sends tokens to whoever asks; only where the chain has a faucet. */
+  readonly faucet: boolean
   readonly models: readonly { readonly id: ModelId; readonly card: ModelCard }[]
 }
 

@@ -107,7 +107,7 @@ function waitUntilReady(
       if (event === undefined) return
       onEvent?.(event)
       if (event.event === 'ready') resolve(event)
-      if (event.event === 'failed') reject(new RoleFailedError(config.role, event.message))
+      if (event.event === 'failed') reject(new RoleFailedError(config.role, event.message, { details: [`Code: ${event.code}`] }))
     })
   })
 }
