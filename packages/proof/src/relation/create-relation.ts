@@ -13,6 +13,8 @@ import { windowAxes } from './window.ts'
 export const MAX_COLUMNS = 8192
 export const MAX_ROW_CELLS = 8192
 export const MAX_OUTPUTS = 1 << 20
+/** Forms times columns: bounds the degree in psi, and with it the statistical error at 2^-238 (docs/spec/proofs.md, section 9). */
+export const MAX_FORM_ENTRIES = 1 << 17
 
 /**
  * The relation of a layer.
@@ -23,6 +25,8 @@ export function createRelation(spec: LayerSpec): Relation {
   const relation = build(spec)
   const cells = relation.gate.cells * relation.space.slots
   if (relation.columns > MAX_COLUMNS) refuse(`A commitment would have ${relation.columns} columns; at most ${MAX_COLUMNS} are supported.`)
+  if (relation.columns * relation.formExponents.length > MAX_FORM_ENTRIES)
+    refuse(`The forms would have more than ${MAX_FORM_ENTRIES} entries.`)
   if (cells > MAX_ROW_CELLS) refuse(`A cell row would have ${cells} cells; at most ${MAX_ROW_CELLS} are supported.`)
   return relation
 }
