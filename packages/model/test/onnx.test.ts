@@ -128,10 +128,38 @@ describe('the ONNX reader', () => {
       initializers: { s: tensor('int64', [3], [2 ** 40, 2, 3]) },
     })
     refuses(huge, 'model.too-large', /limit/)
-    const generated = fileWith([{ operator: 'ConstantOfShape', inputs: ['s'], outputs: ['y'] }], {
-      initializers: { s: tensor('int64', [2], [2 ** 20, 2 ** 20]) },
+  })
+
+  it('refuses constants that a few bytes of file would make huge, one by one and in total', () => {
+    const shaped = (operator: string, index: number): OnnxFileNode => ({
+      operator,
+      inputs: ['s'],
+      outputs: [index === 0 ? 'y' : `y${index}`],
     })
-    refuses(generated, 'model.unsupported-operator', /elements/)
+    const generated = (size: number, count: number) =>
+      fileWith(
+        Array.from({ length: count }, (_, index) => shaped('ConstantOfShape', index)),
+        { initializers: { s: tensor('int64', [2], [size, size]) } },
+      )
+    refuses(generated(2 ** 20, 1), 'model.too-large', /generated/)
+    parseOnnx(generated(2 ** 10, 4))
+    refuses(generated(2 ** 11, 40), 'model.too-large', /generated/)
+    const scalar = (value: number) => tensor('int64', [], [value])
+    const range = { operator: 'Range', inputs: ['a', 'b', 'c'], outputs: ['y'] }
+    refuses(fileWith([range], { initializers: { a: scalar(0), b: scalar(2 ** 50), c: scalar(1) } }), 'model.too-large', /generated/)
+    refuses(fileWith([range], { initializers: { a: scalar(0), b: scalar(5), c: scalar(0) } }), 'model.invalid-graph', /step/)
+    const enlarge = { operator: 'Resize', inputs: ['x', '', 'k'], outputs: ['y'] }
+    refuses(fileWith([enlarge], { initializers: { k: float32([2], [1e12, 1]) } }), 'model.too-large', /generated/)
+    const hot = { operator: 'OneHot', inputs: ['i', 'd', 'v'], outputs: ['y'] }
+    const hotInputs = { i: tensor('int64', [1], [0]), d: scalar(2 ** 40), v: float32([2], [0, 1]) }
+    refuses(fileWith([hot], { initializers: hotInputs }), 'model.too-large', /elements/)
+    const parts = {
+      operator: 'Split',
+      inputs: ['x'],
+      outputs: ['y'],
+      attributes: { num_outputs: { integer: 60_000 }, axis: { integer: 0 } },
+    }
+    refuses(fileWith([parts]), 'model.invalid-graph', /60000 parts/)
   })
 
   it('keeps quantised weights, until asked to fold them', () => {

@@ -3,9 +3,15 @@ import type { Graph, GraphNode, Operation, ValueId } from '../graph.ts'
 import { evaluateNode } from '../interpret/evaluate.ts'
 import { elementCount, type Tensor, type TensorType } from '../tensor.ts'
 
-/** The most elements that constant folding writes for one value, and the most work it spends on one file. */
-const maxFoldedElements = 1 << 22
+/**
+ * The most elements that constants may have that are not in the file: folded or generated ones, for one value and in total,
+ * and the most work that folding spends. A few bytes of file can ask for any number of them.
+ */
+const maxMadeElements = 1 << 22
+const maxMadeTotal = 1 << 25
 const maxFoldedWork = 1 << 28
+/** Constants this small are always made: shapes and axes are computed from them. */
+const alwaysMadeElements = 64
 const maxRank = 32
 
 /** Operators that move or convert float64 without computing with it. */
@@ -31,6 +37,7 @@ export class GraphBuilder {
   readonly #aliases = new Map<string, ValueId>()
   readonly #maxElements: number
   #work = 0
+  #made = 0
   #fresh = 0
 
   constructor(options: { readonly maxElements: number }) {
@@ -65,6 +72,12 @@ export class GraphBuilder {
   addConstant(id: ValueId, tensor: Tensor, where: string): void {
     this.#define(id, { elementType: tensor.elementType, shape: tensor.shape }, where)
     this.constants.set(id, tensor)
+  }
+
+  /** Accounts for a constant that the file does not contain, before it is made. */
+  reserve(count: number, where: string): void {
+    if (!this.#mayMake(count)) throw new ModelTooLargeError(`The number of generated elements at ${where}`, count, maxMadeElements)
+    this.#made += count
   }
 
   /** A name that no value has. */
@@ -124,9 +137,14 @@ export class GraphBuilder {
         node.operation,
         node.inputs.map((id) => this.#typeOf(id, node.name)),
       )
-    if (written > maxFoldedElements || this.#work + work > maxFoldedWork) return false
+    if (!this.#mayMake(written) || this.#work + work > maxFoldedWork) return false
     this.#work += work
+    this.#made += written
     return true
+  }
+
+  #mayMake(count: number): boolean {
+    return count <= alwaysMadeElements || (count <= maxMadeElements && this.#made + count <= maxMadeTotal)
   }
 
   #define(id: ValueId, type: TensorType, where: string): void {

@@ -1,6 +1,6 @@
 import { DynamicShapeError, InvalidGraphError, UnsupportedOperatorError } from '../errors.ts'
 import type { Operation, ValueId } from '../graph.ts'
-import { type ElementType, type Tensor, type TensorType, tensor, toNumbers } from '../tensor.ts'
+import { allocate, type ElementType, elementCount, setElement, type Tensor, type TensorType, tensor, toNumbers } from '../tensor.ts'
 import type { GraphBuilder } from './graph-builder.ts'
 import type { OnnxNode } from './model-proto.ts'
 import { exactNumber } from './wire.ts'
@@ -155,6 +155,20 @@ export class NodeReader {
   /** Makes output 0 a constant. */
   emitConstant(value: Tensor): void {
     this.#builder.addConstant(this.node.outputs[0] ?? '', value, this.node.name)
+  }
+
+  /** A tensor computed from positions; the size is checked before anything is allocated. */
+  generated(elementType: ElementType, shape: readonly number[], valueAt: (index: number) => number | bigint): Tensor {
+    const count = elementCount(shape)
+    this.#builder.reserve(count, `node ${this.node.name}`)
+    const data = allocate(elementType, count)
+    for (let i = 0; i < count; i++) setElement(data, i, valueAt(i))
+    return { elementType, shape, data }
+  }
+
+  /** Refuses a number of positions before lists of that length are made. */
+  reserve(count: number): void {
+    this.#builder.reserve(count, `node ${this.node.name}`)
   }
 
   /** A constant that the file does not have. */

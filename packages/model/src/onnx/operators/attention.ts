@@ -1,5 +1,5 @@
 import type { ValueId } from '../../graph.ts'
-import { type TensorType, tensor } from '../../tensor.ts'
+import type { TensorType } from '../../tensor.ts'
 import type { NodeReader, OperatorReader } from '../node-reader.ts'
 import { broadcastShapes } from '../shapes.ts'
 
@@ -142,14 +142,9 @@ function maskBias(node: NodeReader, mask: ValueId, scores: TensorType): ValueId 
  */
 function allowedKeys(node: NodeReader, queries: number, keys: number, past: ValueId | undefined): ValueId | undefined {
   const valid = node.optional(6)
-  const counted = (count: number, shape: readonly number[]) =>
-    node.innerConstant(
-      tensor(
-        'int64',
-        shape,
-        Array.from({ length: count }, (_, i) => i),
-      ),
-    )
+  const [left, right] = [node.integer('left_window_size', -1), node.integer('right_window_size', -1)]
+  if (node.integer('is_causal', 0) === 0 && left < 0 && right < 0 && valid === undefined) return undefined
+  const counted = (shape: readonly number[]) => node.innerConstant(node.generated('int64', shape, (i) => i))
   const int64 = (id: ValueId, shape: readonly number[]) => node.emitInner({ operator: 'Reshape' }, [id], { elementType: 'int64', shape })
   const batch = valid === undefined ? 1 : (node.shapeOf(valid)[0] ?? 1)
   if (valid !== undefined) node.expectTypes([valid], ['int64'])
@@ -158,16 +153,15 @@ function allowedKeys(node: NodeReader, queries: number, keys: number, past: Valu
     node.emitInner({ operator }, [a, b], { elementType: 'int64', shape: broadcastShapes(node, node.shapeOf(a), node.shapeOf(b)) })
   const compare = (operator: 'LessOrEqual' | 'Less', a: ValueId, b: ValueId) =>
     node.emitInner({ operator }, [a, b], { elementType: 'bool', shape: broadcastShapes(node, node.shapeOf(a), node.shapeOf(b)) })
-  const key = counted(keys, [1, 1, 1, keys])
+  const key = counted([1, 1, 1, keys])
   const pastLength = past === undefined ? 0 : (node.shapeOf(past)[2] ?? 0)
   const offset =
     lengths === undefined || past !== undefined
       ? node.scalar('int64', pastLength)
       : arithmetic('Sub', lengths, node.scalar('int64', queries))
-  const position = arithmetic('Add', counted(queries, [1, 1, queries, 1]), offset)
+  const position = arithmetic('Add', counted([1, 1, queries, 1]), offset)
   const conditions: ValueId[] = []
   if (node.integer('is_causal', 0) !== 0) conditions.push(compare('LessOrEqual', key, position))
-  const [left, right] = [node.integer('left_window_size', -1), node.integer('right_window_size', -1)]
   if (left >= 0) conditions.push(compare('LessOrEqual', arithmetic('Sub', position, node.scalar('int64', left)), key))
   if (right >= 0) conditions.push(compare('LessOrEqual', key, arithmetic('Add', position, node.scalar('int64', right))))
   if (lengths !== undefined) conditions.push(compare('Less', key, lengths))

@@ -1,5 +1,5 @@
 import type { ValueId } from '../../graph.ts'
-import { type ElementType, elementCount, type TensorType, tensor } from '../../tensor.ts'
+import { type ElementType, elementCount, type TensorType } from '../../tensor.ts'
 import type { NodeReader, OperatorReader } from '../node-reader.ts'
 import { broadcastShapes } from '../shapes.ts'
 
@@ -31,13 +31,7 @@ function mod(node: NodeReader): void {
 /** 0, 1, 2, ... along one axis. */
 function positionsAlong(node: NodeReader, rank: number, axis: number, size: number): ValueId {
   const shape = Array.from({ length: rank }, (_, index) => (index === axis ? size : 1))
-  return node.innerConstant(
-    tensor(
-      'int64',
-      shape,
-      Array.from({ length: size }, (_, i) => i),
-    ),
-  )
+  return node.innerConstant(node.generated('int64', shape, (i) => i))
 }
 
 /** 1 at the first largest element along an axis, 0 elsewhere. */

@@ -1,5 +1,5 @@
 import type { ValueId } from '../../graph.ts'
-import { allocate, elementCount, setElement, stridesOf, tensor, toNumbers } from '../../tensor.ts'
+import { elementCount, stridesOf, tensor, toNumbers } from '../../tensor.ts'
 import type { NodeReader, OperatorReader } from '../node-reader.ts'
 import { broadcastShapes } from '../shapes.ts'
 
@@ -92,11 +92,12 @@ function split(node: NodeReader): void {
   const axis = node.axis(node.integer('axis', 0), shape.length)
   const total = shape[axis] ?? 0
   const count = node.has('num_outputs') ? node.integer('num_outputs') : node.node.outputs.length
-  if (count < 1 || count > 65536) throw node.invalid(`it splits into ${count} parts`)
+  if (count < 1 || count !== node.node.outputs.length)
+    throw node.invalid(`it splits into ${count} parts and names ${node.node.outputs.length}`)
   const part = Math.ceil(total / count)
   const equal = Array.from({ length: count }, (_, index) => Math.max(Math.min(part, total - part * index), 0))
   const sizes = node.integersAt(1, 'split') ?? equal
-  if (sizes.some((size) => size < 0) || sizes.reduce((sum, size) => sum + size, 0) !== total)
+  if (sizes.length !== count || sizes.some((size) => size < 0) || sizes.reduce((sum, size) => sum + size, 0) !== total)
     throw node.invalid(`parts [${sizes.join(', ')}] do not add up to ${total}`)
   node.emit({ operator: 'Split', axis, sizes }, [x], ...sizes.map((size) => ({ elementType, shape: shape.with(axis, size) })))
 }
@@ -199,33 +200,19 @@ function shapeOf(node: NodeReader): void {
   node.emitConstant(tensor('int64', [part.length], part))
 }
 
-/** The largest constant a file may ask for in a few bytes. */
-const maxGenerated = 1 << 22
-
 function constantOfShape(node: NodeReader): void {
   const shape = toNumbers(node.constant(0, 'shape').data)
-  const count = elementCount(shape)
-  if (shape.some((size) => size < 0) || count > maxGenerated)
-    throw node.unsupported(`its shape is [${shape.join(', ')}]`, `up to ${maxGenerated} elements`)
+  if (shape.some((size) => size < 0)) throw node.invalid(`[${shape.join(', ')}] is not a shape`)
   const value = node.attribute('value')?.tensor
-  const elementType = value?.elementType ?? 'float32'
-  const data = allocate(elementType, count)
-  for (let i = 0; i < count; i++) setElement(data, i, value?.data[0] ?? 0)
-  node.emitConstant({ elementType, shape, data })
+  node.emitConstant(node.generated(value?.elementType ?? 'float32', shape, () => value?.data[0] ?? 0))
 }
 
 function range(node: NodeReader): void {
   const [start, limit, delta] = [node.constant(0, 'start'), node.constant(1, 'limit'), node.constant(2, 'delta')]
   const [first = 0, end = 0, step = 1] = [start, limit, delta].map((bound) => Number(bound.data[0] ?? 0))
+  if (step === 0 || ![first, end, step].every(Number.isFinite)) throw node.invalid('its bounds are not finite or its step is 0')
   const count = Math.max(Math.ceil((end - first) / step), 0)
-  if (!(count <= maxGenerated)) throw node.unsupported(`it has ${count} elements`, `up to ${maxGenerated} elements`)
-  node.emitConstant(
-    tensor(
-      start.elementType,
-      [count],
-      Array.from({ length: count }, (_, index) => first + index * step),
-    ),
-  )
+  node.emitConstant(node.generated(start.elementType, [count], (index) => first + index * step))
 }
 
 /** Keeps the upper or lower triangle of the last two axes. */
@@ -236,12 +223,12 @@ function trilu(node: NodeReader): void {
   if (shape.length < 2) throw node.invalid('its input has fewer than two axes')
   const k = node.optional(1) === undefined ? 0 : Number(node.constant(1, 'diagonal').data[0] ?? 0)
   const upper = node.integer('upper', 1) !== 0
-  if (rows * columns > maxGenerated) throw node.unsupported(`its matrix has ${rows * columns} elements`, `up to ${maxGenerated}`)
-  const kept = Array.from({ length: rows * columns }, (_, index) => {
-    const diagonal = (index % columns) - Math.floor(index / columns)
-    return Number(upper ? diagonal >= k : diagonal <= k)
-  })
-  const mask = node.innerConstant(tensor('bool', [rows, columns], kept))
+  const mask = node.innerConstant(
+    node.generated('bool', [rows, columns], (index) => {
+      const diagonal = (index % columns) - Math.floor(index / columns)
+      return Number(upper ? diagonal >= k : diagonal <= k)
+    }),
+  )
   node.emit({ operator: 'Where' }, [mask, x, node.scalar(elementType, 0)], { elementType, shape })
 }
 

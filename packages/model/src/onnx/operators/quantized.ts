@@ -1,5 +1,5 @@
 import type { ValueId } from '../../graph.ts'
-import { type ElementType, elementCount, tensor } from '../../tensor.ts'
+import { type ElementType, elementCount } from '../../tensor.ts'
 import type { NodeReader, OperatorReader } from '../node-reader.ts'
 import { matMulShape } from '../shapes.ts'
 import { elementTypeFromOnnx } from '../tensor-proto.ts'
@@ -13,7 +13,7 @@ function zeroPoint(node: NodeReader, index: number, like: ValueId | undefined, e
   const given = node.optional(index)
   if (given !== undefined) return given
   const shape = like === undefined ? [] : node.shapeOf(like)
-  return node.innerConstant(tensor(elementType, shape, new Array<number>(elementCount(shape)).fill(0)))
+  return node.innerConstant(node.generated(elementType, shape, () => 0))
 }
 
 /** Checks that scale and zero point are scalars or one per index of the axis, and returns that axis. */

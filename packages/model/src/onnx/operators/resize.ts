@@ -22,6 +22,7 @@ function resize(node: NodeReader): void {
   let value = x
   for (const [axis, size] of resizedAxes(node, shape).entries()) {
     if (size.from === size.to && size.scale === 1) continue
+    node.reserve(8 * size.to)
     const positions = Array.from({ length: size.to }, (_, position) => original(node, position, size))
     const type: TensorType = { elementType, shape: node.shapeOf(value).with(axis, size.to) }
     value = gatherTaps(node, value, axis, type, tapsOf(node, mode, positions, size.from))
