@@ -8,6 +8,17 @@ export function formatTokens(wei: bigint): string {
   return `${whole}${shown === '' ? '' : `.${shown}`} TACIT`
 }
 
+/**
+ * An amount that a person typed, in whole tokens with up to 18 digits after the point.
+ * @returns undefined when it is none.
+ */
+export function parseTokens(text: string): bigint | undefined {
+  const match = /^(\d{1,18})(?:\.(\d{1,18}))?$/.exec(text)
+  if (match === null) return undefined
+  const [, whole = '0', fraction = ''] = match
+  return BigInt(whole) * 10n ** 18n + BigInt(fraction.padEnd(18, '0'))
+}
+
 /** 0x1234…abcd */
 export function shorten(hex: string): string {
   return hex.length <= 14 ? hex : `${hex.slice(0, 8)}…${hex.slice(-4)}`

@@ -5,6 +5,7 @@ import { type NetworkDescription, networkDescriptionSchema } from '@tacit/client
 import { writeDurably } from '@tacit/node/node'
 import { integer, nullable, object, oneOf, type Schema, text } from '@tacit/protocol'
 import { FileUnusableError, NoNetworkError } from './errors.ts'
+import { isLockHeld } from './process-lock.ts'
 
 /** What `tacit up` and `tacit join` leave for the other commands. */
 export type NetworkFile = {
@@ -27,6 +28,9 @@ const schema: Schema<NetworkFile> = object<NetworkFile>({
 
 const pathOf = (dataDir: string): string => join(dataDir, 'network.json')
 
+/** Held by the process that runs the local network of a directory. */
+export const networkLockPath = (dataDir: string): string => join(dataDir, 'network.lock')
+
 export function writeNetworkFile(dataDir: string, file: NetworkFile): void {
   writeDurably(pathOf(dataDir), `${JSON.stringify(file, null, 2)}\n`)
 }
@@ -35,7 +39,10 @@ export function removeNetworkFile(dataDir: string): void {
   rmSync(pathOf(dataDir), { force: true })
 }
 
-/** The network of this directory, if it runs; a file whose process is gone counts as none. */
+/**
+ * The network of this directory, if it runs; the file of a process that was killed counts as none.
+ * @throws FileUnusableError
+ */
 export function findNetwork(dataDir: string): NetworkFile | undefined {
   const path = pathOf(dataDir)
   if (!existsSync(path)) return undefined
@@ -45,7 +52,7 @@ export function findNetwork(dataDir: string): NetworkFile | undefined {
   } catch (cause) {
     throw new FileUnusableError(path, 'does not describe a network; delete it and start or join again', { cause })
   }
-  return file.kind === 'joined' || isAlive(file.pid) ? file : undefined
+  return file.kind === 'joined' || isLockHeld(networkLockPath(dataDir)) ? file : undefined
 }
 
 /** @throws NoNetworkError */

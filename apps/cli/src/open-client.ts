@@ -1,17 +1,7 @@
 // A client of the network in a data directory, with the wallet and the receipts that live there.
 import { randomBytes } from 'node:crypto'
 import { join } from 'node:path'
-import {
-  type ChainConnection,
-  connectChain,
-  createTransactionSender,
-  depositToPool,
-  dripTo,
-  fetchFreeBalance,
-  fetchGasBalance,
-  fetchTokenBalance,
-  type TransactionSender,
-} from '@tacit/chain'
+import { type ChainConnection, connectChain, createTransactionSender, type TransactionSender } from '@tacit/chain'
 import { type NetworkDescription, TacitClient } from '@tacit/client'
 import { type FileClientStore, openFileClientStore } from '@tacit/client/node'
 import { createNodeDialer } from '@tacit/network/node'
@@ -29,15 +19,17 @@ export type OpenedClient = AsyncDisposable & {
 
 export const walletPath = (dataDir: string): string => join(dataDir, 'client', 'wallet.key')
 
+/** @throws ChainUnreachableError, WrongChainError, DeploymentMissingError */
+export function connectNetwork(network: NetworkDescription, signal?: AbortSignal): Promise<ChainConnection> {
+  return connectChain(network.chainUrl, { deployment: network.deployment, ...(signal === undefined ? {} : { signal }) })
+}
+
 export async function openClient(
   dataDir: string,
   network: NetworkDescription,
   { signal }: { readonly signal?: AbortSignal } = {},
 ): Promise<OpenedClient> {
-  const [signatures, chain] = await Promise.all([
-    loadFastSignatures(),
-    connectChain(network.chainUrl, { deployment: network.deployment, ...(signal === undefined ? {} : { signal }) }),
-  ])
+  const [signatures, chain] = await Promise.all([loadFastSignatures(), connectNetwork(network, signal)])
   const payer = openKeyFile(walletPath(dataDir), signatures)
   const sender = createTransactionSender(chain, payer)
   const store = openFileClientStore(join(dataDir, 'client'))
@@ -58,21 +50,4 @@ export async function openClient(
     store.close()
   }
   return { client, chain, payer, sender, store, [Symbol.asyncDispose]: close }
-}
-
-export const tokenUnit = 10n ** 18n
-const lowWaterWei = 20n * tokenUnit
-const depositWei = 100n * tokenUnit
-
-/**
- * On a local network: draws from the faucet and fills the pool when it runs low. `faucet` pays the gas of asking.
- * @returns what is free in the pool afterwards, in the token's smallest unit.
- */
-export async function fundFromFaucet({ chain, payer, sender }: OpenedClient, faucet: TransactionSender): Promise<bigint> {
-  const free = await fetchFreeBalance(chain, payer.address)
-  if (free >= lowWaterWei) return free
-  const [gas, tokens] = await Promise.all([fetchGasBalance(chain, payer.address), fetchTokenBalance(chain, payer.address)])
-  if (gas === 0n || tokens < depositWei) await dripTo(faucet, payer.address)
-  await depositToPool(sender, { amountWei: depositWei })
-  return fetchFreeBalance(chain, payer.address)
 }

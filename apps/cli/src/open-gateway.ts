@@ -1,38 +1,64 @@
-// The OpenAI-compatible gateway of a local network, paid from the wallet of this directory.
-import { createTransactionSender } from '@tacit/chain'
+// The OpenAI-compatible gateway, paid from the wallet of this directory.
 import { startGateway } from '@tacit/gateway'
 import { ListenFailedError } from '@tacit/network'
 import type { Invocation } from './command.ts'
+import { type Faucet, fundFromFaucet } from './faucet.ts'
 import { findNetwork, writeNetworkFile } from './network-file.ts'
-import { fundFromFaucet, openClient } from './open-client.ts'
-import type { RunningNetwork } from './running-network.ts'
+import { openClient } from './open-client.ts'
+import type { NetworkDescription } from '@tacit/client'
 
 export const defaultGatewayPort = 4141
 
 export type OpenedGateway = AsyncDisposable & { readonly url: string }
 
-/** Listens on loopback at `port`, or at any free port when that one is taken. */
-export async function openGateway({ dataDir, say, signal }: Invocation, { network }: RunningNetwork, port: number): Promise<OpenedGateway> {
-  const opened = await openClient(dataDir, network.description, { signal })
-  await fundFromFaucet(opened, createTransactionSender(network.connection, network.chain.keys.faucet))
+export type OpenGatewayOptions = {
+  readonly network: NetworkDescription
+  readonly faucet: Faucet | undefined
+  /** Undefined: the default port, or any free one when that is taken. */
+  readonly port: number | undefined
+}
+
+/**
+ * Listens on loopback.
+ * @throws ListenFailedError when a port that was asked for is taken.
+ */
+export async function openGateway({ dataDir, say, signal }: Invocation, options: OpenGatewayOptions): Promise<OpenedGateway> {
+  const opened = await openClient(dataDir, options.network, { signal })
   const { client, store } = opened
-  const options = {
-    client,
-    findReceipt: async (id: string) => store.findReceipt(id),
-    onError: (error: unknown) => say(`  gateway: ${error instanceof Error ? error.message : 'failed'}`),
+  try {
+    if (options.faucet !== undefined) await fundFromFaucet(opened, options.faucet)
+    const common = {
+      client,
+      findReceipt: async (id: string) => store.findReceipt(id),
+      onError: (error: unknown) => say(`  gateway: ${error instanceof Error ? error.message : 'failed'}`),
+    }
+    const server = await startGateway({ ...common, port: options.port ?? defaultGatewayPort }).catch((error: unknown) => {
+      if (!(error instanceof ListenFailedError) || options.port !== undefined) throw error
+      say(`Port ${defaultGatewayPort} is taken; the gateway listens on another one.`)
+      return startGateway(common)
+    })
+    announce(dataDir, server.url)
+    return {
+      url: server.url,
+      [Symbol.asyncDispose]: async () => {
+        withdraw(dataDir, server.url)
+        await server.close()
+        await opened[Symbol.asyncDispose]()
+      },
+    }
+  } catch (error) {
+    await opened[Symbol.asyncDispose]()
+    throw error
   }
-  const server = await startGateway({ ...options, port }).catch((error: unknown) => {
-    if (!(error instanceof ListenFailedError)) throw error
-    say(`Port ${port} is taken; the gateway listens on another one.`)
-    return startGateway(options)
-  })
+}
+
+// One gateway is named in the network file: the first that runs.
+function announce(dataDir: string, url: string): void {
   const file = findNetwork(dataDir)
-  if (file !== undefined) writeNetworkFile(dataDir, { ...file, gatewayUrl: server.url })
-  return {
-    url: server.url,
-    [Symbol.asyncDispose]: async () => {
-      await server.close()
-      await opened[Symbol.asyncDispose]()
-    },
-  }
+  if (file !== undefined && file.gatewayUrl === null) writeNetworkFile(dataDir, { ...file, gatewayUrl: url })
+}
+
+function withdraw(dataDir: string, url: string): void {
+  const file = findNetwork(dataDir)
+  if (file?.gatewayUrl === url) writeNetworkFile(dataDir, { ...file, gatewayUrl: null })
 }

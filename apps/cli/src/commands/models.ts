@@ -1,4 +1,5 @@
-import { join } from 'node:path'
+import { basename, extname, join } from 'node:path'
+import { loadZoo } from '@tacit/node/node'
 import { openModelStore } from '@tacit/runtime/node'
 import { type Command, type Invocation, textOf } from '../command.ts'
 import { UsageError } from '../errors.ts'
@@ -6,7 +7,7 @@ import { formatTokens, table } from '../format.ts'
 import { findNetwork } from '../network-file.ts'
 import { openClient } from '../open-client.ts'
 
-const usage = 'tacit models [list | add FILE [--name NAME]]'
+const usage = 'tacit models [list | add FILE [--name NAME] | remove NAME]'
 
 export const models: Command = {
   name: 'models',
@@ -21,6 +22,7 @@ export const models: Command = {
     const [action = 'list', file] = invocation.positionals
     if (action === 'list') return list(invocation)
     if (action === 'add' && file !== undefined) return add(invocation, file)
+    if (action === 'remove' && file !== undefined) return remove(invocation, file)
     throw new UsageError(`There is no "models ${invocation.positionals.join(' ')}".`, usage)
   },
 }
@@ -28,10 +30,19 @@ export const models: Command = {
 async function add({ dataDir, values, say, json }: Invocation, file: string): Promise<number> {
   const store = await openModelStore(join(dataDir, 'models'))
   const name = textOf(values, 'name')
+  if (loadZoo().some(({ card }) => card.name === (name ?? basename(file, extname(file)))))
+    throw new UsageError('A model of the zoo has that name; choose another with --name.', usage)
   const added = await store.add(file, name === undefined ? {} : { name })
   say(`Added ${added.name}: ${added.kind}, ${added.sizeBytes} bytes, ${added.digest}`)
-  say('Workers serve it after the next `tacit up`.')
+  say('Workers serve it after the next `tacit up`; `tacit worker start --publish NAME` serves it on a joined network.')
   if (json) console.log(JSON.stringify({ ok: true, model: added }))
+  return 0
+}
+
+async function remove({ dataDir, say, json }: Invocation, name: string): Promise<number> {
+  await (await openModelStore(join(dataDir, 'models'))).remove(name)
+  say(`Removed ${name} from this directory. Where it was published it stays published.`)
+  if (json) console.log(JSON.stringify({ ok: true, removed: name }))
   return 0
 }
 

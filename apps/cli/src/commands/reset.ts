@@ -5,7 +5,7 @@ import { AlreadyRunningError } from '../errors.ts'
 import { findNetwork } from '../network-file.ts'
 
 /** Everything that belongs to one local network. Receipts are proofs of what was: they stay. */
-const parts = ['chain', 'network.json', 'dispatcher.key']
+const parts = ['chain', 'network.json', 'network.lock', 'checkpoint.json', 'dispatcher.key', 'workers']
 const all = [...parts, 'client', 'models']
 
 export const reset: Command = {

@@ -1,11 +1,11 @@
-import { createTransactionSender } from '@tacit/chain'
 import { type Command, type Invocation, integerOf } from '../command.ts'
-import { fundFromFaucet, openClient } from '../open-client.ts'
-import { defaultGatewayPort, openGateway } from '../open-gateway.ts'
+import { fundFromFaucet } from '../faucet.ts'
+import { openClient } from '../open-client.ts'
+import { openGateway } from '../open-gateway.ts'
 import { performRequest, type PerformedRequest, summarise } from '../perform.ts'
 import { chatDefaults, chatInput, drawDigit, loadDigit, tensorInput } from '../request-input.ts'
 import { type RunningNetwork, runNetwork } from '../running-network.ts'
-import { waitForEnd, whatRunsWhere } from './up.ts'
+import { faucetOf, waitForEnd, whatRunsWhere } from './up.ts'
 
 const usage = 'tacit start [--once] [--json] [--workers N]'
 const demoDigit = 7
@@ -35,7 +35,11 @@ export const start: Command = {
       if (json) console.log(JSON.stringify({ ok, readyMs: running.readyMs, totalMs, requests }))
       return ok ? 0 : 1
     }
-    await using gateway = await openGateway(invocation, running, defaultGatewayPort)
+    await using gateway = await openGateway(invocation, {
+      network: running.network.description,
+      faucet: faucetOf(running.network),
+      port: undefined,
+    })
     for (const line of whatRunsWhere(running.network, invocation.dataDir, gateway.url)) say(line)
     if (json) console.log(JSON.stringify({ ok, readyMs: running.readyMs, totalMs, requests }))
     return await waitForEnd(running.network, say, signal)
@@ -45,7 +49,7 @@ export const start: Command = {
 async function buyInferences(invocation: Invocation, { network }: RunningNetwork): Promise<readonly PerformedRequest[]> {
   const { dataDir, say, json, signal } = invocation
   await using opened = await openClient(dataDir, network.description, { signal })
-  await fundFromFaucet(opened, createTransactionSender(network.connection, network.chain.keys.faucet))
+  await fundFromFaucet(opened, faucetOf(network))
   const requests: PerformedRequest[] = []
   const published = await opened.client.models()
   for (const name of demoModels) {

@@ -1,17 +1,24 @@
-import type { LocalNetwork } from '@tacit/node/node'
-import { type Command, integerOf, textOf } from '../command.ts'
+import { createTransactionSender } from '@tacit/chain'
+import type { LocalNetwork, LocalNetworkListen } from '@tacit/node/node'
+import { type Command, integerOf, textOf, type Values } from '../command.ts'
+import { UsageError } from '../errors.ts'
+import { type Faucet, ownFaucet } from '../faucet.ts'
 import { table } from '../format.ts'
 import { defaultGatewayPort, openGateway } from '../open-gateway.ts'
 import { runNetwork } from '../running-network.ts'
 
-const usage = 'tacit up [--workers N] [--host ADDRESS] [--json]'
+const usage = 'tacit up [--workers N] [--host ADDRESS [--port N]] [--gateway-port PORT] [--json]'
 
 /** A local network that stays. */
 export const up: Command = {
   name: 'up',
   summary: 'Starts a local network and keeps it running until Ctrl-C or `tacit down`.',
   usage,
-  details: ['Everything listens on loopback unless --host names another address of this machine.'],
+  details: [
+    'Everything listens on loopback unless --host names another address of this machine. Then whoever reaches that address can',
+    'use relay, dispatcher, faucet and the harmless part of the chain; the gateway and the chain node itself stay on loopback.',
+    'Nothing in between is encrypted apart from the requests themselves: expose to networks that you know (README).',
+  ],
   options: {
     workers: { type: 'string', value: 'N', help: 'how many workers (default 2)' },
     'gateway-port': {
@@ -19,26 +26,42 @@ export const up: Command = {
       value: 'PORT',
       help: `where OpenAI clients connect (default ${defaultGatewayPort}, or any free port when that is taken)`,
     },
-    host: { type: 'string', value: 'ADDRESS', help: 'let other machines reach relay and dispatcher here' },
+    host: { type: 'string', value: 'ADDRESS', help: 'let other machines reach the network at this address' },
+    port: { type: 'string', value: 'N', help: 'with --host: relay at N, dispatcher at N+1, chain at N+2, so that invitations last' },
   },
   async run(invocation) {
     const { values, say, json, signal, dataDir } = invocation
-    const host = textOf(values, 'host')
+    const listen = readListen(values)
+    const gatewayPort =
+      values['gateway-port'] === undefined ? undefined : integerOf(values, 'gateway-port', { fallback: 0, min: 0, max: 65_535, usage })
     await using running = await runNetwork(invocation, {
       workers: integerOf(values, 'workers', { fallback: 2, min: 1, max: 16, usage }),
-      ...(host === undefined ? {} : { listen: { host, exposeBeyondLoopback: true } }),
+      ...(listen === undefined ? {} : { listen }),
     })
-    await using gateway = await openGateway(
-      invocation,
-      running,
-      integerOf(values, 'gateway-port', { fallback: defaultGatewayPort, min: 0, max: 65_535, usage }),
-    )
+    const { network } = running
+    await using gateway = await openGateway(invocation, { network: network.description, faucet: faucetOf(network), port: gatewayPort })
     say(`Network up after ${(running.readyMs / 1000).toFixed(1)} s.`)
-    for (const line of whatRunsWhere(running.network, dataDir, gateway.url)) say(line)
-    if (json)
-      console.log(JSON.stringify({ ok: true, readyMs: running.readyMs, network: running.network.description, gateway: gateway.url }))
-    return await waitForEnd(running.network, say, signal)
+    for (const line of whatRunsWhere(network, dataDir, gateway.url)) say(line)
+    if (json) console.log(JSON.stringify({ ok: true, readyMs: running.readyMs, network: network.description, gateway: gateway.url }))
+    return await waitForEnd(network, say, signal)
   },
+}
+
+/** The faucet of a network that this process runs. */
+export function faucetOf({ connection, chain }: LocalNetwork): Faucet {
+  return ownFaucet(createTransactionSender(connection, chain.keys.faucet))
+}
+
+function readListen(values: Values): LocalNetworkListen | undefined {
+  const host = textOf(values, 'host')
+  if (host === undefined) {
+    if (values['port'] !== undefined) throw new UsageError('--port needs --host.', usage)
+    return undefined
+  }
+  if (host === '0.0.0.0' || host === '::') throw new UsageError('--host is the one address that others dial, not all of them.', usage)
+  if (values['port'] === undefined) return { host, exposeBeyondLoopback: true }
+  const port = integerOf(values, 'port', { fallback: 0, min: 1024, max: 65_533, usage })
+  return { host, exposeBeyondLoopback: true, relayPort: port, dispatcherPort: port + 1, chainPort: port + 2 }
 }
 
 /** What runs where, and what to try next. */
@@ -63,6 +86,7 @@ export function whatRunsWhere(network: LocalNetwork, dataDir: string, gatewayUrl
     '  npm run tacit -- infer --model digits --digit 42',
     `  curl ${gatewayUrl}/v1/chat/completions -H 'content-type: application/json' -d '{"model":"babble","messages":[{"role":"user","content":"Hi"}]}'`,
     '  npm run tacit -- receipts',
+    '  npm run tacit -- invite          (then `tacit join` with what it prints, elsewhere)',
     '  npm run tacit -- --help',
     '',
     'Ctrl-C stops everything.',
