@@ -1,4 +1,5 @@
 export { type ActivationOpening, commitActivation, openActivation } from './commit/activation.ts'
+export { encodeOpening, parseOpening } from './commit/opening-encoding.ts'
 export {
   commitWeights,
   type LayerRegistration,
