@@ -1,17 +1,28 @@
-// npm test: every *.test.ts from source, no build. --full adds *.full.test.ts, the slow suites.
+// npm test: every *.test.ts from source, no build. --full adds *.full.test.ts, the slow suites. *.browser.test.ts run when
+// there is a Chromium; with --browser, or when a path asks for them, a missing Chromium is a failure.
 // Further arguments keep only test files whose path contains one of them.
 import { spawnSync } from 'node:child_process'
 import { globSync } from 'node:fs'
+import { findChromium } from './chromium.ts'
 import { nodeFlags } from './command.ts'
 import { repositoryRoot } from './repository.ts'
 
 const full = process.argv.includes('--full')
 const only = process.argv.slice(2).filter((argument) => !argument.startsWith('--'))
-const files = globSync('{packages,apps}/*/test/**/*.test.ts', { cwd: repositoryRoot })
+const wantsBrowser = process.argv.includes('--browser') || only.some((part) => part.includes('browser'))
+const hasChromium = findChromium() !== undefined
+const wanted = globSync('{packages,apps}/*/test/**/*.test.ts', { cwd: repositoryRoot })
   .concat(globSync('{test,tools}/**/*.test.ts', { cwd: repositoryRoot }))
   .filter((file) => full || !file.endsWith('.full.test.ts'))
   .filter((file) => only.length === 0 || only.some((part) => file.includes(part)))
   .sort()
+const inBrowser = wanted.filter((file) => file.endsWith('.browser.test.ts'))
+const files = hasChromium ? wanted : wanted.filter((file) => !inBrowser.includes(file))
+const notRun = hasChromium ? 0 : inBrowser.length
+if (notRun > 0 && (wantsBrowser || files.length === 0)) {
+  console.error(`${notRun} test file(s) need a Chromium, and there is none. Install one, or set TACIT_CHROMIUM to its path.`)
+  process.exit(1)
+}
 if (files.length === 0) {
   console.error('No test file matches.')
   process.exit(1)
@@ -28,4 +39,5 @@ const result = spawnSync(
   ],
   { cwd: repositoryRoot, stdio: 'inherit' },
 )
+if (notRun > 0) console.log(`NOT RUN: ${notRun} test file(s) that need a Chromium (none found): ${inBrowser.join(', ')}`)
 process.exit(result.status ?? 1)

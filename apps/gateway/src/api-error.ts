@@ -1,6 +1,6 @@
 // Every failure as the error object that OpenAI clients understand. The code is Tacit's own where there is one.
 import { TacitError } from '@tacit/protocol'
-import { RefusedError } from '@tacit/exchange'
+import { QuoteRejectedError, RefusedError } from '@tacit/exchange'
 import { NoWorkerError, PoolEmptyError, UnknownModelError } from '@tacit/client'
 import { RequestError } from './errors.ts'
 
@@ -16,6 +16,8 @@ export function apiError(error: unknown): ApiError {
     return build(error.status, error.message, error.status === 412 ? 'policy_error' : 'invalid_request_error', error.apiCode, error.param)
   if (error instanceof UnknownModelError) return build(404, error.message, 'invalid_request_error', 'model_not_found', 'model')
   if (error instanceof RefusedError) return refused(error)
+  // Its price or its readers are not what the request allows.
+  if (error instanceof QuoteRejectedError) return build(412, error.message, 'policy_error', 'quote_rejected', 'provider')
   if (error instanceof PoolEmptyError) return build(402, error.message, 'payment_required', error.code, null)
   if (error instanceof NoWorkerError) return build(503, error.message, 'service_unavailable', error.code, null)
   if (error instanceof TacitError) return build(502, error.message, 'upstream_error', error.code, null)
