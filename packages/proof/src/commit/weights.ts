@@ -45,6 +45,8 @@ export type WeightBlock = {
 /** Weights ready for proving. Secret: it prints as nothing. */
 export class SecretWeights {
   readonly registration: LayerRegistration
+  /** keccak256 of the encoded points, kept so that no proof has to hash them again. */
+  readonly pointsDigest: Uint8Array
   readonly #values: LayerWeights
   readonly #blinders: Uint8Array
   readonly #blocks: ReadonlyMap<number, readonly WeightBlock[]>
@@ -57,6 +59,9 @@ export class SecretWeights {
     blocks: ReadonlyMap<number, readonly WeightBlock[]>,
   ) {
     this.registration = registration
+    this.pointsDigest = keccak_256(
+      registration.points === null ? new Uint8Array(0) : parseHex(registration.points, 'The weight commitments'),
+    )
     this.#values = values
     this.#blinders = blinders
     this.#blocks = blocks

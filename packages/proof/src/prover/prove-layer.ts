@@ -83,7 +83,7 @@ class LayerProver {
     this.#tables = tables
     this.#options = options
     this.#kernels = options.engine.kernels
-    this.#transcript = startTranscript(statement)
+    this.#transcript = startTranscript(statement, witness.weights?.pointsDigest)
   }
 
   async run(): Promise<Uint8Array> {
