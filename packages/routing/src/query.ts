@@ -55,6 +55,7 @@ export class IntentScorer {
   readonly #hints: readonly (readonly number[])[]
   readonly #random: RandomSource
   readonly #buffers: ReturnType<typeof allocateBuffers>
+  #noise = 0
 
   /** @throws MalformedRoutingError when the hints are not those of the record; they may come from anywhere. */
   constructor(record: EpochRecord, hints: Uint8Array, random: RandomSource) {
@@ -72,6 +73,11 @@ export class IntentScorer {
         throw new MalformedRoutingError('The hints', 'are not those of the record')
       return this.#transformHint(bytes)
     })
+  }
+
+  /** The largest noise seen so far, as a share of half a score unit: scores would become wrong at 1. Only meaningful for honest answers. */
+  get noiseShare(): number {
+    return this.#noise / 2 ** (31 - route1.scoreBits)
   }
 
   /**
@@ -130,7 +136,8 @@ export class IntentScorer {
         toCoefficients(this.#ring, at(products, k), k)
       })
       const [x, y] = [at(products, 0), at(products, 1)]
-      kernels.decode(x, y, words, rows, ...this.#ring.joining, answerBits, scoreBits, scores)
+      const noise = Number(kernels.decode(x, y, words, rows, ...this.#ring.joining, answerBits, scoreBits, scores)) >>> 0
+      this.#noise = Math.max(this.#noise, noise)
       all.set(new Int32Array(this.#ring.words(scores, rows).slice().buffer), index * degree)
     })
     for (const part of secret) part.fill(0)

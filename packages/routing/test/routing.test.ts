@@ -57,6 +57,7 @@ describe('encrypted scores', () => {
       const query = scorer.query(intent)
       assert.deepEqual(scorer.decode(query, solver.answer(query.bytes)), scoreInClear(directory, intent))
     }
+    assert.ok(scorer.noiseShare < 0.5, `noise ${scorer.noiseShare}`)
   })
 
   it('come from queries that share nothing, one secret each', () => {
