@@ -1,13 +1,9 @@
 // Runs one TypeScript entry under the Node of the lockfile and passes signals and the exit code through.
 import { spawn } from 'node:child_process'
-import { join } from 'node:path'
-import { lockedNode } from './platform.mjs'
-
-export const nodeFlags = ['--conditions=tacit-source', '--disable-warning=ExperimentalWarning']
+import { compileCache, lockedNode, nodeFlags } from './platform.mjs'
 
 export function launch(root, entry, args, cwd = process.cwd()) {
-  // Compiled code is cached inside the checkout: the second start is faster than the first.
-  const env = { ...process.env, NODE_COMPILE_CACHE: process.env.NODE_COMPILE_CACHE ?? join(root, '.cache', 'compile') }
+  const env = { ...process.env, NODE_COMPILE_CACHE: compileCache(root) }
   const child = spawn(lockedNode(root), [...nodeFlags, entry, ...args], { stdio: 'inherit', cwd, env })
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.on(signal, () => { if (signal !== 'SIGINT') child.kill(signal) })
   child.on('error', (error) => { process.stderr.write(`Could not start ${entry}: ${error.message}\n`); process.exit(1) })

@@ -27,3 +27,11 @@ export function lockedNode(root) {
   const path = join(root, 'node_modules', nodePackages[`${process.platform}-${process.arch}`] ?? '', 'bin', 'node')
   return existsSync(path) ? path : undefined
 }
+
+/** How every TypeScript entry is run. */
+export const nodeFlags = ['--conditions=tacit-source', '--disable-warning=ExperimentalWarning']
+
+/** Where Node keeps compiled code between runs: inside the checkout. */
+export function compileCache(root) {
+  return process.env.NODE_COMPILE_CACHE ?? join(root, '.cache', 'compile')
+}
