@@ -73,6 +73,10 @@ export async function startLocalNetwork(options: LocalNetworkOptions): Promise<L
       ...(signal === undefined ? {} : { signal }),
       onEvent: (event: RoleEvent) => options.onEvent?.(source, event),
     })
+    const startRelay = (port: number): Promise<RunningRole> => {
+      const record = options.recordRelayTo === undefined ? {} : { recordTo: options.recordRelayTo }
+      return spawnRole({ role: 'relay', listen: listenAt(port), ...record }, tell('relay'))
+    }
     // Processes load their code while the chain starts.
     const prepared = {
       dispatcher: keep(prepareRole('dispatcher')),
@@ -80,10 +84,7 @@ export async function startLocalNetwork(options: LocalNetworkOptions): Promise<L
     }
     const [chain, relay, signatures] = await Promise.all([
       startEmbeddedChain({ dataDir, ...(signal === undefined ? {} : { signal }) }).then(keep),
-      spawnRole(
-        { role: 'relay', listen: listenAt(relayPort), ...(options.recordRelayTo === undefined ? {} : { recordTo: options.recordRelayTo }) },
-        tell('relay'),
-      ).then(keep),
+      startRelay(relayPort).then(keep),
       loadFastSignatures(),
     ])
     const relayUrl = relay.url ?? ''
@@ -168,7 +169,7 @@ export async function startLocalNetwork(options: LocalNetworkOptions): Promise<L
       },
       restartRelay: async () => {
         await running.relay.stop()
-        running.relay = await spawnRole({ role: 'relay', listen: listenAt(Number(new URL(relayUrl).port)) }, tell('relay'))
+        running.relay = await startRelay(Number(new URL(relayUrl).port))
       },
       restartWorker: async (index) => {
         await running.workers[index]?.stop()
