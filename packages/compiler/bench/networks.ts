@@ -107,20 +107,20 @@ class NetworkWriter {
 
 const mlpSizes = [784, 512, 256, 10]
 
-/** 784-512-256-10 with ReLU, batch 1. */
-export function mlp(type: 'f32' | 'int8'): BenchNetwork {
+/** 784-512-256-10 (or other sizes) with ReLU, batch 1. */
+export function mlp(type: 'f32' | 'int8', sizes: readonly number[] = mlpSizes): BenchNetwork {
   const net = new NetworkWriter(7)
   let x = 'x'
-  for (let i = 0; i < 3; i++) {
-    const [k = 1, n = 1] = [mlpSizes[i], mlpSizes[i + 1]]
+  for (let i = 0; i + 1 < sizes.length; i++) {
+    const [k = 1, n = 1] = [sizes[i], sizes[i + 1]]
     const parameters = { weights: net.weights(`w${i}`, [k, n], k), bias: net.weights(`b${i}`, [n], 100) }
     x = type === 'f32' ? net.node('Gemm', [x, parameters.weights, parameters.bias], `h${i}`) : net.dynamicLinear(x, `l${i}`, parameters)
-    if (i < 2) x = net.node('Relu', [x], `r${i}`)
+    if (i + 2 < sizes.length) x = net.node('Relu', [x], `r${i}`)
   }
-  return net.finish(`mlp.${type}`, { inputShape: [1, 784], output: x, outputShape: [1, 10] })
+  return net.finish(`mlp.${type}`, { inputShape: [1, sizes[0] ?? 1], output: x, outputShape: [1, sizes.at(-1) ?? 1] })
 }
 
-/** The same network with static QDQ-free quantisation: QLinearMatMul, for the profile q8. */
+/** The same network with static quantisation: QLinearMatMul. */
 export function mlpStatic(): BenchNetwork {
   const net = new NetworkWriter(7)
   net.constant('xs', 'float32', [], [0.03])

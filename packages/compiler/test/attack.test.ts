@@ -1,0 +1,105 @@
+// What the attacks recover is published in docs/limits.md; these tests keep the page true, in both directions.
+import assert from 'node:assert/strict'
+import { describe, it } from 'node:test'
+import { type Graph, parseOnnx, type Q8Model, quantizeGraph } from '@tacit/model'
+import { cnn, mlp } from '../bench/networks.ts'
+import {
+  attackCollude,
+  attackExtract,
+  attackExtractTraced,
+  type CompileOptions,
+  compileModel,
+  holderSeed,
+  recoveryRate,
+  traceLeak,
+  type TrueLayer,
+} from '../src/index.ts'
+
+const ownerSecret = new Uint8Array(32).fill(9)
+const network = mlp('f32', [96, 64, 48, 10])
+const graph = await parseOnnx(network.onnx)
+const { q8 } = quantizeGraph(graph, { inputs: [{ x: network.input }] })
+
+function weightsOf(model: Graph | Q8Model): readonly TrueLayer[] {
+  if ('boundaries' in model)
+    return model.layers.flatMap((layer): TrueLayer[] => {
+      if (layer.kind !== 'dense' && layer.kind !== 'conv') return []
+      const count = layer.kind === 'dense' ? layer.outputSize : layer.outputChannels
+      const width = layer.weights.length / count
+      return [{ kind: layer.kind, units: Array.from({ length: count }, (_, i) => layer.weights.subarray(i * width, (i + 1) * width)) }]
+    })
+  return [...model.constants.values()].flatMap(({ shape, data }): TrueLayer[] => {
+    const [k = 1, n = 1] = shape
+    if (shape.length !== 2) return []
+    return [
+      {
+        kind: 'dense',
+        units: Array.from({ length: n }, (_, j) => Float64Array.from({ length: k }, (_unused, i) => Number(data[i * n + j]))),
+      },
+    ]
+  })
+}
+
+describe('the extraction attack', () => {
+  for (const [name, model, profile] of [
+    ['mlp f32', graph, 'f32'],
+    ['mlp q8', q8, 'q8'],
+  ] as const)
+    it(`recovers every weight of an obfuscated module without a trace: ${name}`, async () => {
+      const compiled = await compileModel(model, { profile, obfuscate: { seed: 'secret', dummies: 1 } })
+      const extraction = attackExtract(compiled)
+      const rate = recoveryRate(extraction.layers, weightsOf(model))
+      assert.equal(rate.weights, 1)
+      assert.equal(rate.units, 1)
+      assert.ok(extraction.dummies >= 2, 'dummies are told from layers')
+      assert.ok(rate.inPlace < 0.2, 'the order of units is hidden without a trace')
+      const traced = recoveryRate(attackExtractTraced(compiled).layers, weightsOf(model))
+      assert.ok(traced.inPlace > 0.95, 'and not hidden with one; units that never answer may be swapped')
+    })
+
+  it('recovers every weight of a convolutional network', async () => {
+    const images = cnn('f32')
+    const image = quantizeGraph(await parseOnnx(images.onnx), { inputs: [{ x: images.input }] }).q8
+    const extraction = attackExtract(await compileModel(image, { profile: 'q8', obfuscate: { seed: 's' } }))
+    assert.equal(recoveryRate(extraction.layers, weightsOf(image)).weights, 1)
+  })
+
+  it('is not flattered by its judge: wrong weights count as wrong', async () => {
+    const extraction = attackExtract(await compileModel(q8, { profile: 'q8' }))
+    const [first, ...rest] = extraction.layers
+    assert.ok(first)
+    const spoilt = { ...first, units: first.units.map((unit) => unit.map((value, i) => (i === 3 ? value + 1 : value))) }
+    assert.ok(recoveryRate([spoilt, ...rest], weightsOf(q8)).weights < 0.5)
+    assert.equal(recoveryRate([], weightsOf(q8)).weights, 0)
+  })
+})
+
+describe('marks', () => {
+  const options: CompileOptions = { profile: 'q8', obfuscate: { seed: '' } }
+  const search = { source: q8, options, ownerSecret, holders: ['alice', 'bob', 'carol'] }
+  const copyOf = (holder: string) => compileModel(q8, { ...options, obfuscate: { seed: holderSeed(ownerSecret, holder) } })
+
+  it('name the holder of a leaked file, also a damaged one', async () => {
+    const { wasm } = await copyOf('bob')
+    assert.equal((await traceLeak(wasm, search)).likelyHolder, 'bob')
+    const damaged = wasm.slice()
+    for (let i = wasm.length - 6000; i < wasm.length; i += 997) damaged[i] = (damaged[i] ?? 0) ^ 1
+    assert.equal((await traceLeak(damaged, search)).likelyHolder, 'bob')
+  })
+
+  it('survive an extraction that keeps the order of units, but neither a trace nor collusion', async () => {
+    const [bob, carol] = [await copyOf('bob'), await copyOf('carol')]
+    const extracted = attackExtract(bob)
+    assert.equal((await traceLeak(extracted, search)).likelyHolder, 'bob')
+    assert.equal((await traceLeak(attackExtractTraced(bob), search)).likelyHolder, undefined)
+    const { agreement, unmarked } = attackCollude(extracted, attackExtract(carol))
+    assert.equal(agreement, 1)
+    assert.equal((await traceLeak(unmarked, search)).likelyHolder, undefined)
+  })
+
+  it('accuse nobody of a file that is not a copy', async () => {
+    const plain = await compileModel(q8, { profile: 'q8' })
+    const other = await compileModel(q8, { profile: 'q8', obfuscate: { seed: 'somebody else' } })
+    for (const wasm of [plain.wasm, other.wasm, new Uint8Array(100)]) assert.equal((await traceLeak(wasm, search)).likelyHolder, undefined)
+  })
+})
