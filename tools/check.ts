@@ -2,7 +2,11 @@
 import { nodeFlags, runCommand } from './command.ts'
 
 const steps: readonly (readonly [string, string, readonly string[]])[] = [
-  ['lint and format', 'node_modules/.bin/biome', ['ci', '--error-on-warnings', '--max-diagnostics=50', '.']],
+  [
+    'lint and format',
+    'node_modules/.bin/biome',
+    ['ci', '--error-on-warnings', '--max-diagnostics=50', `--colors=${process.stdout.isTTY ? 'force' : 'off'}`, '.'],
+  ],
   ['types', 'node_modules/.bin/tsc', ['-p', 'tsconfig.json']],
   ['floors', process.execPath, [...nodeFlags, 'tools/floors.ts']],
   ['generated files', process.execPath, [...nodeFlags, 'tools/generate.ts', '--check']],

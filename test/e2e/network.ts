@@ -65,9 +65,7 @@ export function chat(content: string, maxTokens = 48): InferRequest {
 }
 
 /** Runs a request to its end. */
-export async function collect(
-  events: AsyncIterable<InferEvent>,
-): Promise<{
+export async function collect(events: AsyncIterable<InferEvent>): Promise<{
   readonly events: readonly InferEvent[]
   readonly text: string
   readonly receipt: Extract<InferEvent, { type: 'receipt' }> | undefined

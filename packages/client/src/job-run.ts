@@ -69,6 +69,7 @@ export type JobRun = {
 
 const maxResumes = 6
 const resumeDelayMs = 150
+const longestDelayMs = 1_000
 /** A channel on which nothing arrives for this long is taken for dead. */
 const silenceMs = 15_000
 
@@ -77,7 +78,7 @@ export async function* runJob(run: JobRun): AsyncGenerator<JobEvent, void, undef
   yield { type: 'started', job: run.job }
   let lastError: unknown
   for (let attempt = 0; attempt <= maxResumes; attempt++) {
-    if (attempt > 0) await pause(resumeDelayMs * 2 ** (attempt - 1), run.signal)
+    if (attempt > 0) await pause(Math.min(longestDelayMs, resumeDelayMs * 2 ** (attempt - 1)), run.signal)
     let channel: WireChannel
     try {
       channel = await run.takeChannel(attempt === 0 ? 'any' : 'fresh')
