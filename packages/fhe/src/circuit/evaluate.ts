@@ -25,8 +25,10 @@ export type PreparedRequest = {
   readonly carried: Limbs
   /** c1 after the first layer. */
   readonly second: Limbs
-  /** An encryption of zero under the client's public key, level 2. */
+  /** (b u, a u) for the client's public key (b, a), level 2; with errors added it is an encryption of zero. */
   readonly mask: readonly [Limbs, Limbs]
+  /** Signed coefficients: the error of each output's coefficient of c0, in order of the outputs, and that of c1. */
+  readonly errors: readonly [number, number]
 }
 
 /** Hash of the ciphertext at a layer boundary: called with a name and the residues in slot order. */
@@ -66,26 +68,23 @@ function prepareFirstLayer(ring: Ring, session: SessionLayout, layer: HiddenLayo
   divideRounded(ring, p1, [...specialLimbs(ring), level - 1], ciphertextLimbs(level - 1), out.second)
 }
 
-// Public-key encryption of zero (b u + e0, a u + e1), drawn from the request's mask seed.
+// Public-key encryption of zero (b u + e0, a u + e1), drawn from the request's mask seed. The errors wait in coefficient order, where the
+// answer is packed; of e0 only the coefficients that leave the worker exist.
 function prepareMask(ring: Ring, session: SessionLayout, maskSeed: Uint8Array, out: PreparedRequest): void {
-  const { kernels, limbBytes, moduli, work } = ring
+  const { kernels, limbBytes, moduli } = ring
   const [buffers] = session.buffers.slice(-1) as [Limbs]
-  const [u, e0, e1, lifted, limb, term] = buffers as unknown as readonly [number, number, number, number, number, number]
+  const [u, lifted, limb] = buffers as unknown as readonly [number, number, number]
   if (ring.crew.index === 0) {
     sampleTernary(ring, maskSeed, purposes.mask, u)
-    sampleError(ring, maskSeed, 0, e0)
-    sampleError(ring, maskSeed, 1, e1)
+    sampleError(ring, maskSeed, 0, out.errors[0], session.plan.output.outputs)
+    sampleError(ring, maskSeed, 1, out.errors[1])
     for (const t of ciphertextLimbs(2)) {
       const { value, montgomeryInverse } = at(moduli, t)
       smallToSlots(ring, u, lifted, limb, t)
-      for (const [part, error] of [e0, e1].entries()) {
-        const target = at(at(out.mask, part), t)
-        kernels.multiply(limb, at(at(session.publicKey, part), t), target, value, montgomeryInverse, limbBytes)
-        smallToSlots(ring, error, lifted, term, t)
-        kernels.add(target, term, target, value, limbBytes)
-      }
+      out.mask.forEach((part, i) => {
+        kernels.multiply(limb, at(at(session.publicKey, i), t), at(part, t), value, montgomeryInverse, limbBytes)
+      })
     }
-    ring.arena.bytes.fill(0, at(work.limbs, 0), at(work.limbs, 0) + limbBytes)
   }
   ring.crew.meet()
 }
@@ -216,7 +215,12 @@ function finishOutput(
     const product = at(products[part], t)
     kernels.multiply(at(parts[part], t), at(session.output, t), product, value, montgomeryInverse, limbBytes)
     kernels.add(product, at(prepared.mask[part], t), product, value, limbBytes)
-    toCoefficients(ring, product, at(coefficients[part], t), t)
+    const target = at(coefficients[part], t)
+    toCoefficients(ring, product, target, t)
+    if (part === 0) return
+    // The product is not needed any more: its space takes the lifted error.
+    kernels.liftSigned(prepared.errors[1], product, value, ring.coefficientBytes)
+    kernels.add(target, product, target, value, ring.coefficientBytes)
   })
   const [q0, q1] = [at(moduli, 0), at(moduli, 1)]
   const [w, quotient] = productFactor(ring, 'inverse', [0], 1)
@@ -230,7 +234,7 @@ function finishOutput(
     kernels.packRounded(x0, packed, stream, q0.big, BigInt(60 - width), BigInt(width), ring.polyDegree)
   }
   ring.crew.meet()
-  const outputs = readOutputs(ring, session, coefficients[0])
+  const outputs = readOutputs(ring, session, prepared, coefficients[0])
   const header = encodeHeader({ kind: 'TFan', parameters: plan.parameters, level: 2, extra: width })
   const response = concatBytes(header, sha256(maskSeed), outputs, arena.bytes.slice(stream, stream + size))
   ring.crew.meet()
@@ -238,14 +242,16 @@ function finishOutput(
 }
 
 /** The coefficients that are outputs, with their biases, 8 bytes each; no other coefficient of c0 leaves the worker. */
-function readOutputs(ring: Ring, session: SessionLayout, coefficients: Limbs): Uint8Array {
+function readOutputs(ring: Ring, session: SessionLayout, prepared: PreparedRequest, coefficients: Limbs): Uint8Array {
   const { words } = ring.arena
+  const errors = new Int32Array(words.buffer, prepared.errors[0], session.plan.output.outputs)
   const [q0, q1] = [at(ring.moduli, 0).big, at(ring.moduli, 1).big]
   const [inverse] = productFactor(ring, 'inverse', [0], 1)
   const values = outputPositions(session.plan).map((position, o) => {
     const [x0, x1] = [0, 1].map((t) => {
-      const sum = BigInt(at(words, at(coefficients, t) / 4 + position)) + BigInt(at(at(session.outputBias, t), o))
-      return sum % at(ring.moduli, t).big
+      const { value, big } = at(ring.moduli, t)
+      const sum = at(words, at(coefficients, t) / 4 + position) + at(at(session.outputBias, t), o) + at(errors, o) + value
+      return BigInt(sum) % big
     }) as [bigint, bigint]
     return x0 + q0 * (((((x1 - x0) % q1) + q1) * BigInt(inverse)) % q1)
   })

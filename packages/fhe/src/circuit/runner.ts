@@ -34,5 +34,10 @@ export function createLocalRunner(encoded: EncodedNetwork, keys: EvaluationKeys,
 
 /** Space for one prepared request. */
 export function allocatePrepared(ring: Ring): PreparedRequest {
-  return { carried: allocateLimbs(ring), second: allocateLimbs(ring), mask: [allocateLimbs(ring), allocateLimbs(ring)] }
+  return {
+    carried: allocateLimbs(ring),
+    second: allocateLimbs(ring),
+    mask: [allocateLimbs(ring), allocateLimbs(ring)],
+    errors: [ring.arena.allocate(ring.coefficientBytes), ring.arena.allocate(ring.coefficientBytes)],
+  }
 }

@@ -43,10 +43,10 @@ export function expandUniform(ring: Ring, seed: Uint8Array, purpose: number, ind
   throw new RangeError('the key stream ran dry')
 }
 
-/** Centred binomial errors as signed 32-bit coefficients; the stream is cleared. */
-export function sampleError(ring: Ring, seed: Uint8Array, index: number, coefficients: number): void {
-  const stream = fillStream(ring, seed, [purposes.error, index, 0], 8 * ring.polyDegree)
-  ring.kernels.centredBinomial(stream, coefficients, ring.polyDegree)
+/** Centred binomial errors as signed 32-bit coefficients, all or the first `count`; the stream is cleared. */
+export function sampleError(ring: Ring, seed: Uint8Array, index: number, coefficients: number, count: number = ring.polyDegree): void {
+  const stream = fillStream(ring, seed, [purposes.error, index, 0], 8 * count)
+  ring.kernels.centredBinomial(stream, coefficients, count)
   clearStream(ring)
 }
 
