@@ -46,7 +46,7 @@ describe('the extraction attack', () => {
     ['mlp q8', q8, 'q8'],
   ] as const)
     it(`recovers every weight of an obfuscated module without a trace: ${name}`, async () => {
-      const compiled = await compileModel(model, { profile, obfuscate: { seed: 'secret', dummies: 1 } })
+      const compiled = await compileModel(model, { profile, obfuscate: { seed: 'secret', dummies: 1, decoys: 1 } })
       const extraction = attackExtract(compiled)
       const rate = recoveryRate(extraction.layers, weightsOf(model))
       assert.equal(rate.weights, 1)
