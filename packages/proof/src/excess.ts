@@ -26,6 +26,7 @@ export function excessBitsFor(shape: { readonly terms: number; readonly shift: n
 /** Products that one accumulator of a layer sums. */
 export function accumulatorTerms(spec: LayerSpec): number {
   if (spec.kind === 'dense') return spec.inputSize
+  if (spec.kind === 'matmul') return 2 * spec.inner
   if (!('window' in spec)) return 1
   const taps = (spec.window.kernel[0] ?? 1) * (spec.window.kernel[1] ?? 1)
   return spec.kind === 'conv' ? (spec.window.channels / spec.group) * taps : taps

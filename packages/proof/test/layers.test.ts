@@ -17,6 +17,12 @@ const window = (channels: number, height: number, width: number, kernel: [number
   pads: [pad, pad, pad, pad],
 })
 
+// an int8 GELU at scale 1/16
+const gelu = Array.from({ length: 256 }, (_, k) => {
+  const x = (k - 128) / 16
+  return Math.max(-128, Math.min(127, Math.round((16 * x) / (1 + Math.exp(-1.702 * x))))) + 0
+})
+
 const specs: readonly (readonly [string, LayerSpec])[] = [
   ['dense, one chunk', denseSpec({ inputChunk: 12 })],
   ['dense, two chunks, sizes not powers of two', denseSpec({ inputSize: 13, outputSize: 11, inputChunk: 8, outputChunk: 5, slots: 3 })],
@@ -104,6 +110,24 @@ const specs: readonly (readonly [string, LayerSpec])[] = [
       multiplierB: 9000,
       bias: 0,
       requantisation: requantisation({ shift: 15, zeroPoint: -100, excessBits: 10 }),
+    },
+  ],
+  ['table', { kind: 'table', size: 13, chunk: 8, slots: 2, table: gelu }],
+  [
+    'product of two activations',
+    {
+      kind: 'matmul',
+      rows: 3,
+      inner: 7,
+      outputs: 5,
+      innerChunk: 4,
+      outputChunk: 3,
+      slots: 2,
+      zeroPointA: -5,
+      zeroPointB: 9,
+      multiplier: 12_000,
+      bias: 99,
+      requantisation: requantisation({ shift: 22, zeroPoint: 2, excessBits: 16 }),
     },
   ],
   ['argmax', { kind: 'argmax', size: 10, chunk: 10, slots: 2 }],

@@ -289,6 +289,66 @@ describe('lying provers', async () => {
     refused(two)
   })
 
+  it('table: another entry, two entries at once, none', () => {
+    const spec: LayerSpec = {
+      kind: 'table',
+      size: 2,
+      chunk: 2,
+      slots: 1,
+      table: Array.from({ length: 256 }, (_, k) => ((k * 7) % 256) - 128),
+    }
+    const instance = (): Instance => honestInstance(engine, spec, [Int8Array.of(9, -6)])
+    assert.deepEqual(verdicts(instance()), [true, true])
+    const move = (from: number, to: number): Instance => {
+      const lie = instance()
+      const row = lie.cells[0] ?? []
+      row[from] = 0n
+      row[to] = 1n
+      return lie
+    }
+    const index = 9 + 128
+    const other = move(16 + (index & 15), 16 + ((index + 1) & 15))
+    other.output = [{ vector: [BigInt((((index + 1) * 7) % 256) - 128), BigInt(((122 * 7) % 256) - 128)], blinder: 3n }]
+    refused(other)
+    // 16 (a - 1) + (b + 16): the same index from a nibble that does not exist, and from two at once
+    refused(move(index >> 4, (index >> 4) - 1))
+    const both = instance()
+    const row = both.cells[0] ?? []
+    row[(index >> 4) - 1] = 1n
+    refused(both)
+    const wrong = instance()
+    wrong.output = [{ vector: [1n, 2n], blinder: 3n }]
+    refused(wrong)
+  })
+
+  it('product of activations: a false product, junk behind a row of either factor', () => {
+    const spec: LayerSpec = {
+      kind: 'matmul',
+      rows: 2,
+      inner: 3,
+      outputs: 2,
+      innerChunk: 2,
+      outputChunk: 2,
+      slots: 1,
+      zeroPointA: 1,
+      zeroPointB: -1,
+      multiplier: 1,
+      bias: 0,
+      requantisation: small,
+    }
+    const instance = (): Instance => honestInstance(engine, spec, [Int8Array.of(1, 5, -3, 9, 2, 4), Int8Array.of(1, 0, 2, -2, 3, 3)])
+    assert.deepEqual(verdicts(instance()), [true, true])
+    for (const factor of [0, 1]) {
+      const junk = instance()
+      junk.inputs[factor]?.[1]?.vector.push(1n)
+      refused(junk)
+      const changed = instance()
+      const vector = changed.inputs[factor]?.[0]?.vector ?? []
+      vector[1] = (vector[1] ?? 0n) + 40n
+      refused(changed)
+    }
+  })
+
   it('square: input cells that are not the committed input', () => {
     const spec: LayerSpec = {
       kind: 'square',

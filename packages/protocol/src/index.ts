@@ -78,7 +78,9 @@ export {
   layerSpecDigest,
   layerSpecSchema,
   layerStatementSchema,
+  type MatmulSpec,
   type MaxPoolSpec,
+  type TableSpec,
 } from './layer-statement.ts'
 export {
   type Levels,

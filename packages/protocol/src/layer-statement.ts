@@ -104,8 +104,42 @@ export type AddSpec = {
 /** The lowest index of the largest of `size` values; the output is one committed number. */
 export type ArgmaxSpec = { readonly kind: 'argmax'; readonly size: number; readonly chunk: number; readonly slots: number }
 
+/** Element by element through a public table of 256 int8 values: y = table[x + 128] (GELU, sigmoid, exponentials in int8). */
+export type TableSpec = {
+  readonly kind: 'table'
+  readonly size: number
+  readonly chunk: number
+  readonly slots: number
+  readonly table: readonly number[]
+}
+
+/** The product of two committed activations, [rows, inner] times the transpose of [outputs, inner]: attention scores, for example. */
+export type MatmulSpec = {
+  readonly kind: 'matmul'
+  readonly rows: number
+  readonly inner: number
+  readonly outputs: number
+  readonly innerChunk: number
+  readonly outputChunk: number
+  readonly slots: number
+  readonly zeroPointA: number
+  readonly zeroPointB: number
+  readonly multiplier: number
+  readonly bias: number
+  readonly requantisation: LayerRequantisation
+}
+
 /** The public part of one layer. */
-export type LayerSpec = DenseSpec | ConvolutionSpec | AveragePoolSpec | MaxPoolSpec | ElementwiseSpec | AddSpec | ArgmaxSpec
+export type LayerSpec =
+  | DenseSpec
+  | ConvolutionSpec
+  | AveragePoolSpec
+  | MaxPoolSpec
+  | ElementwiseSpec
+  | AddSpec
+  | ArgmaxSpec
+  | TableSpec
+  | MatmulSpec
 
 /** What one proof is bound to besides the model: nobody can use it for another request or another payee. */
 export type LayerContext = {
@@ -221,6 +255,21 @@ export const layerSpecSchema: Schema<LayerSpec> = variant<LayerSpec>('kind', {
     requantisation,
   }),
   argmax: object<ArgmaxSpec>({ kind: literal('argmax'), size, chunk: columns, slots }),
+  table: object<TableSpec>({ kind: literal('table'), size, chunk: columns, slots, table: list(int8, 256) }),
+  matmul: object<MatmulSpec>({
+    kind: literal('matmul'),
+    rows: integer(1, 4096),
+    inner: size,
+    outputs: size,
+    innerChunk: columns,
+    outputChunk: columns,
+    slots,
+    zeroPointA: int8,
+    zeroPointB: int8,
+    multiplier,
+    bias,
+    requantisation,
+  }),
 })
 
 const POINT = 33

@@ -98,6 +98,27 @@ export function shapeOf(spec: LayerSpec): Shape {
     const layout = { length: spec.size, chunk: spec.chunk, axes: [spec.chunk] }
     return { ...plain, ...layout, cells: 9, constraints: 5, columns, vectors: [0, 1, 2, 3], forms: [-3, -2, -1], auxiliary: spec.size + 1 }
   }
+  if (spec.kind === 'matmul') {
+    const chunks = Math.ceil(spec.inner / spec.innerChunk)
+    const powers = Array.from({ length: 2 * chunks }, (_, k) => k + 1)
+    return {
+      ...plain,
+      groups: spec.rows,
+      length: spec.outputs,
+      chunk: spec.outputChunk,
+      axes: [spec.outputChunk],
+      cells: requantisedCells(spec.requantisation),
+      constraints: 3,
+      columns: Math.max(spec.innerChunk, spec.outputChunk),
+      target: 2 * chunks + 1,
+      vectors: [0, ...powers, 2 * chunks + 2],
+      forms: [-1, ...powers],
+      product: true,
+    }
+  }
+  if (spec.kind === 'table') {
+    return { ...plain, length: spec.size, chunk: spec.chunk, axes: [spec.chunk], columns: spec.chunk, cells: 32, constraints: 4 }
+  }
   if (!('window' in spec)) {
     const cells = requantisedCells(spec.requantisation) + (spec.kind === 'square' ? 8 : 0)
     const layout = { length: spec.size, chunk: spec.chunk, axes: [spec.chunk], columns: spec.chunk }
@@ -206,6 +227,15 @@ export function gateParts(spec: LayerSpec, b: readonly bigint[], challenges: Cha
       quadratic += l(taps + 1) * mod(difference * selector)
       linear += l(k) * difference + l(taps) * selector
     }
+  } else if (spec.kind === 'table') {
+    const [high, low] = [b.slice(0, 16), b.slice(16)]
+    high.forEach((u, a) => {
+      quadratic += l(3) * mod(u * low.reduce((sum, v, k) => sum + BigInt(spec.table[16 * a + k] ?? 0) * v, 0n))
+      linear += (l(0) + 16n * BigInt(a) * l(2)) * u
+    })
+    low.forEach((v, k) => {
+      linear += (l(1) + BigInt(k) * l(2)) * v
+    })
   } else if (spec.kind === 'argmax') {
     const [selector, distance] = [b[0] ?? 0n, number(1, binary(8))]
     quadratic += l(2) * mod(distance * selector)

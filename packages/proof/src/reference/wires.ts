@@ -1,5 +1,5 @@
 // Section 5 of docs/spec/proofs.md: which committed vectors enter f1 at which power, and the public forms they meet.
-import type { ConvolutionSpec, DenseSpec, LayerSpec, LayerWindow } from '@tacit/protocol'
+import type { ConvolutionSpec, DenseSpec, LayerSpec, LayerWindow, MatmulSpec } from '@tacit/protocol'
 import { mod, power } from './arithmetic.ts'
 import { type Challenges, outputSize, type Shape, type Term, type Weights, type Wires } from './layer.ts'
 
@@ -11,6 +11,7 @@ export function wiresOf(spec: LayerSpec, shape: Shape, weights: Weights, challen
   const pad = (form: readonly bigint[]): readonly bigint[] =>
     [...form, ...Array.from({ length: shape.columns - form.length }, surplus)].map(mod)
   if (spec.kind === 'dense') return denseWires(spec, shape, weights, challenges, pad)
+  if (spec.kind === 'matmul') return productWires(spec, shape, weights, challenges, pad)
   if (spec.kind === 'conv') return convolutionWires(spec, shape, weights, challenges, pad)
   return publicWires(spec, shape, weights, challenges, pad)
 }
@@ -60,6 +61,35 @@ function denseWires(spec: DenseSpec, shape: Shape, weights: Weights, challenges:
     offsets.set(shape.target - a, offset)
   }
   return { terms, offsets, forms, quadratic: rounding, constant: mod(constant) }
+}
+
+// Two committed matrices: the rows of the second stand where a dense layer has its weight rows.
+function productWires(spec: MatmulSpec, shape: Shape, weights: Weights, challenges: Challenges, pad: Pad): Wires {
+  const [rounding = 0n, , output = 0n] = challenges.lambda
+  const chunks = (shape.target - 1) / 2
+  const features = Array.from(
+    { length: spec.outputs },
+    (_, s) => (weights.chunks[Math.floor(s / spec.outputChunk)] ?? 0n) * (weights.columns[s % spec.outputChunk] ?? 0n),
+  )
+  const sum = (values: readonly bigint[]): bigint => values.reduce((a, b) => a + b, 0n)
+  const forms = new Map([[-1, pad(weights.columns.map((e) => output * e))]])
+  const offsets = new Map<number, readonly bigint[]>()
+  const terms: Term[] = [outputTerm(shape.target + 1, weights)]
+  for (let a = 1; a <= chunks; a++) {
+    const length = Math.min(spec.innerChunk, spec.inner - (a - 1) * spec.innerChunk)
+    const every = (stride: readonly bigint[]): ReadonlyMap<number, bigint> => new Map(stride.map((e, k) => [k * chunks + a - 1, mod(e)]))
+    terms.push({ exponent: a, source: 'input1', scalars: every(features) })
+    terms.push({ exponent: shape.target - a, source: 'input0', scalars: every(weights.groups) })
+    const zeros = new Array<bigint>(length).fill(0n)
+    forms.set(a, pad(zeros))
+    forms.set(shape.target - a, pad(zeros))
+    const shift = (value: bigint): readonly bigint[] => Array.from({ length: shape.columns }, (_, k) => (k < length ? mod(value) : 0n))
+    offsets.set(a, shift(BigInt(-spec.zeroPointB) * sum(features)))
+    offsets.set(shape.target - a, shift(BigInt(-spec.zeroPointA) * sum(weights.groups)))
+  }
+  const base = constantOf(spec.requantisation) + BigInt(spec.bias)
+  const constant = weights.total * (rounding * base - output * BigInt(spec.requantisation.low))
+  return { terms, offsets, forms, quadratic: mod(rounding * BigInt(spec.multiplier)), constant: mod(constant) }
 }
 
 /** Sum over outputs and taps reading each input position of outputWeight(py, px) tapWeight(ky, kx), and the number-weighted sum inside. */
@@ -129,7 +159,7 @@ function convolutionWires(spec: ConvolutionSpec, shape: Shape, weights: Weights,
 
 // Kinds without hidden weights: every constraint is linear in the committed tensors, with public coefficients.
 function publicWires(
-  spec: Exclude<LayerSpec, DenseSpec | ConvolutionSpec>,
+  spec: Exclude<LayerSpec, DenseSpec | ConvolutionSpec | MatmulSpec>,
   _shape: Shape,
   weights: Weights,
   challenges: Challenges,
@@ -162,6 +192,11 @@ function publicWires(
     forms.set(-2, pad(form.map((value) => -value)))
     // a tap in the padding counts as -128: D = y + 128
     return done(weights.total * l(taps) + 128n * missing)
+  }
+  if (spec.kind === 'table') {
+    forms.set(-1, pad(e.map((value) => l(3) * value)))
+    forms.set(-2, pad(e.map((value) => l(2) * value)))
+    return done(weights.total * (l(0) + l(1) + 128n * l(2)))
   }
   const { requantisation, bias } = spec
   const base = constantOf(requantisation) + BigInt(bias)

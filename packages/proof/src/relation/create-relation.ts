@@ -4,7 +4,8 @@ import { UnsupportedLayerError } from '../errors.ts'
 import { argmaxRelation } from './argmax.ts'
 import { convolutionRelation } from './convolution.ts'
 import { denseRelation } from './dense.ts'
-import { addRelation, rescaleRelation, squareRelation } from './elementwise.ts'
+import { addRelation, rescaleRelation, squareRelation, tableRelation } from './elementwise.ts'
+import { matmulRelation } from './matmul.ts'
 import { averagePoolRelation, maxPoolRelation } from './pooling.ts'
 import type { Relation } from './relation.ts'
 import { windowAxes } from './window.ts'
@@ -49,6 +50,10 @@ function build(spec: LayerSpec): Relation {
       return addRelation(spec)
     case 'argmax':
       return argmaxRelation(spec)
+    case 'table':
+      return tableRelation(spec)
+    case 'matmul':
+      return matmulRelation(spec)
   }
 }
 
@@ -63,6 +68,12 @@ function checkSpec(spec: LayerSpec): void {
     checkInputs(spec.rows * spec.inputSize, spec.inputChunk, spec.inputSize)
     if (spec.outputChunk > spec.outputSize) refuse('The output chunk is longer than an output row.')
     if (spec.inputSize / spec.inputChunk > 64) refuse('A dense layer has at most 64 input chunks per row.')
+  } else if (spec.kind === 'matmul') {
+    checkOutputs(spec.rows * spec.outputs, spec.slots, spec.outputChunk)
+    checkInputs(spec.rows * spec.inner, spec.innerChunk, spec.inner)
+    checkInputs(spec.outputs * spec.inner, spec.innerChunk, spec.inner)
+    if (spec.outputChunk > spec.outputs) refuse('The output chunk is longer than an output row.')
+    if (spec.inner / spec.innerChunk > 64) refuse('A product has at most 64 chunks per row.')
   } else if ('window' in spec) {
     checkWindow(spec.window)
     const channels = spec.kind === 'conv' ? spec.outputChannels : spec.window.channels
@@ -78,6 +89,7 @@ function checkSpec(spec: LayerSpec): void {
   } else {
     checkOutputs(spec.size, spec.slots, spec.chunk)
     checkInputs(spec.size, spec.chunk, spec.size)
+    if (spec.kind === 'table' && spec.table.length !== 256) refuse('A table has 256 entries.')
   }
 }
 

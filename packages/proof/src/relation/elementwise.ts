@@ -1,15 +1,31 @@
 // Layers that work element by element on one or two committed tensors with public multipliers.
-import type { AddSpec, ElementwiseSpec, LayerRequantisation } from '@tacit/protocol'
+import type { AddSpec, ElementwiseSpec, LayerRequantisation, TableSpec } from '@tacit/protocol'
 import { mod } from '../kernels/field.ts'
 import { FormBuilder } from './forms.ts'
-import { type Gate, OUTPUT, ROUNDING, requantisationGate, SQUARE_INPUT, squareGate } from './gate.ts'
+import {
+  type Gate,
+  HIGH_ONE_HOT,
+  LOW_ONE_HOT,
+  OUTPUT,
+  ROUNDING,
+  requantisationGate,
+  SQUARE_INPUT,
+  squareGate,
+  TABLE_INPUT,
+  TABLE_OUTPUT,
+  tableGate,
+} from './gate.ts'
 import { chunkCount, createIndexSpace } from './index-space.ts'
 import type { Relation, Source } from './relation.ts'
 import { roundingConstant } from './rounding.ts'
 
-type Sizes = { readonly size: number; readonly chunk: number; readonly slots: number; readonly requantisation: LayerRequantisation }
+type Sizes = { readonly size: number; readonly chunk: number; readonly slots: number }
 /** How much of lambda an input's form carries, and the constant of v and of the other constraints. */
-type Terms = { readonly forms: (lambda: readonly bigint[]) => readonly bigint[]; readonly constant: (lambda: readonly bigint[]) => bigint }
+type Terms = {
+  readonly output: number
+  readonly forms: (lambda: readonly bigint[]) => readonly bigint[]
+  readonly constant: (lambda: readonly bigint[]) => bigint
+}
 
 function elementwise(sizes: Sizes, gate: Gate, terms: Terms, sources: readonly Source[]): Relation {
   const layout = { groups: 1, length: sizes.size, chunk: sizes.chunk }
@@ -29,7 +45,7 @@ function elementwise(sizes: Sizes, gate: Gate, terms: Terms, sources: readonly S
     hasProduct: false,
     wire: (kernels, weights, { lambda, psi }) => {
       const builder = new FormBuilder(kernels, sizes.chunk, psi)
-      const output = lambda[OUTPUT] ?? 0n
+      const output = lambda[terms.output] ?? 0n
       builder.add(-1, { vector: weights.columns, count: sizes.chunk, scalar: output })
       terms.forms(lambda).forEach((scalar, k) => {
         builder.add(-2 - k, { vector: weights.columns, count: sizes.chunk, scalar: mod(scalar) })
@@ -47,10 +63,31 @@ function elementwise(sizes: Sizes, gate: Gate, terms: Terms, sources: readonly S
         offsets: [],
         forms: builder.forms,
         quadratic: 0n,
-        constant: mod(weights.sum * mod(terms.constant(lambda) - output * BigInt(sizes.requantisation.low))),
+        constant: mod(weights.sum * mod(terms.constant(lambda))),
       }
     },
   }
+}
+
+// Y = y - low moves low to the constant side.
+function requantised(requantisation: LayerRequantisation, terms: Omit<Terms, 'output'>): Terms {
+  const low = BigInt(requantisation.low)
+  return { ...terms, output: OUTPUT, constant: (lambda) => terms.constant(lambda) - (lambda[OUTPUT] ?? 0n) * low }
+}
+
+/** y = table[x + 128]. */
+export function tableRelation(spec: TableSpec): Relation {
+  const at = (lambda: readonly bigint[], constraint: number): bigint => lambda[constraint] ?? 0n
+  return elementwise(
+    spec,
+    tableGate(spec.table),
+    {
+      output: TABLE_OUTPUT,
+      forms: (lambda) => [at(lambda, TABLE_INPUT)],
+      constant: (lambda) => at(lambda, HIGH_ONE_HOT) + at(lambda, LOW_ONE_HOT) + 128n * at(lambda, TABLE_INPUT),
+    },
+    ['input0'],
+  )
 }
 
 /** v = M (x - z) + B + 2^(s-1). */
@@ -61,7 +98,7 @@ export function rescaleRelation(spec: ElementwiseSpec): Relation {
   return elementwise(
     spec,
     requantisationGate(spec.requantisation),
-    { forms: (lambda) => [rounding(lambda) * multiplier], constant: (lambda) => rounding(lambda) * base },
+    requantised(spec.requantisation, { forms: (lambda) => [rounding(lambda) * multiplier], constant: (lambda) => rounding(lambda) * base }),
     ['input0'],
   )
 }
@@ -73,10 +110,10 @@ export function squareRelation(spec: ElementwiseSpec): Relation {
   return elementwise(
     spec,
     squareGate(spec.requantisation, multiplier, offset),
-    {
+    requantised(spec.requantisation, {
       forms: (lambda) => [lambda[SQUARE_INPUT] ?? 0n],
       constant: (lambda) => (lambda[ROUNDING] ?? 0n) * base + 128n * (lambda[SQUARE_INPUT] ?? 0n),
-    },
+    }),
     ['input0'],
   )
 }
@@ -89,10 +126,10 @@ export function addRelation(spec: AddSpec): Relation {
   return elementwise(
     spec,
     requantisationGate(spec.requantisation),
-    {
+    requantised(spec.requantisation, {
       forms: (lambda) => [rounding(lambda) * ma, rounding(lambda) * mb],
       constant: (lambda) => rounding(lambda) * base,
-    },
+    }),
     ['input0', 'input1'],
   )
 }

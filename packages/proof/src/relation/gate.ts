@@ -154,6 +154,35 @@ export function argmaxGate(): Gate {
   }
 }
 
+/** Constraints of the table gate. */
+export const HIGH_ONE_HOT = 0
+export const LOW_ONE_HOT = 1
+export const TABLE_INPUT = 2
+export const TABLE_OUTPUT = 3
+
+/**
+ * y = table[x + 128] by two one-hot nibbles u, v of x + 128: sum u = sum v = 1, 16 sum a u_a + sum b v_b = x + 128,
+ * sum_a u_a (sum_b table[16 a + b] v_b) = y. Cells: u, v. Columns: u_a, then the row sums, sum u, sum v, the index.
+ */
+export function tableGate(table: readonly number[]): Gate {
+  const unit = (pick: (cell: number) => number): bigint[] => Array.from({ length: 32 }, (_, cell) => BigInt(pick(cell)))
+  const high = Array.from({ length: 16 }, (_, a) => unit((cell) => (cell === a ? 1 : 0)))
+  const rows = Array.from({ length: 16 }, (_, a) => unit((cell) => (cell < 16 ? 0 : (table[16 * a + cell - 16] ?? 0))))
+  return {
+    cells: 32,
+    columns: [
+      ...high,
+      ...rows,
+      unit((cell) => (cell < 16 ? 1 : 0)),
+      unit((cell) => (cell < 16 ? 0 : 1)),
+      unit((cell) => (cell < 16 ? 16 * cell : cell - 16)),
+    ],
+    quadratic: Array.from({ length: 16 }, (_, a) => ({ a, b: 16 + a, coefficients: [[TABLE_OUTPUT, 1n]] as const })),
+    linear: [HIGH_ONE_HOT, LOW_ONE_HOT, TABLE_INPUT].map((constraint, k) => ({ a: 32 + k, coefficients: [[constraint, 1n]] as const })),
+    constraints: 4,
+  }
+}
+
 /** The coefficient of a term for given challenges. */
 export function weigh(coefficients: Coefficients, lambda: readonly bigint[]): bigint {
   return coefficients.reduce((sum, [constraint, coefficient]) => sum + coefficient * (lambda[constraint] ?? 0n), 0n)

@@ -1,5 +1,5 @@
 // The integers of a layer as docs/spec/q8.md defines them: for requantising kinds, v + (z_y - low) 2^s for every output.
-import type { ConvolutionSpec, DenseSpec, LayerRequantisation, LayerSpec, LayerWindow } from '@tacit/protocol'
+import type { ConvolutionSpec, DenseSpec, LayerRequantisation, LayerSpec, LayerWindow, MatmulSpec } from '@tacit/protocol'
 import type { LayerWeights } from '../commit/weights.ts'
 import { type WindowAxis, tapPosition } from '../relation/forms.ts'
 import { roundingConstant } from '../relation/rounding.ts'
@@ -10,7 +10,7 @@ export type Accumulators = Float64Array | BigInt64Array
 
 /** The accumulators of a requantising layer. */
 export function accumulate(
-  spec: Exclude<LayerSpec, { readonly kind: 'maxPool' | 'argmax' }>,
+  spec: Exclude<LayerSpec, { readonly kind: 'maxPool' | 'argmax' | 'table' }>,
   inputs: readonly Int8Array[],
   weights: LayerWeights | undefined,
 ): Accumulators {
@@ -28,6 +28,8 @@ export function accumulate(
       const plane = sums.length / spec.outputChannels
       return finish(sums, spec.requantisation, { multipliers, biases, channel: (i) => Math.floor(i / plane) })
     }
+    case 'matmul':
+      return finish(productSums(spec, x, b), spec.requantisation, one(spec.multiplier, spec.bias))
     case 'averagePool':
       return finish(poolSums(spec.window, x, spec.inputZeroPoint), spec.requantisation, one(spec.multiplier, spec.bias))
     case 'rescale':
@@ -81,6 +83,19 @@ function denseSums(spec: DenseSpec, x: Int8Array, weights: Int8Array): Float64Ar
       let sum = 0
       for (let j = 0; j < inputSize; j++) sum = (sum + (weights[row + j] ?? 0) * (centred[j] ?? 0)) | 0
       sums[t * outputSize + o] = sum
+    }
+  }
+  return sums
+}
+
+function productSums(spec: MatmulSpec, a: Int8Array, b: Int8Array): Float64Array {
+  const { rows, inner, outputs, zeroPointA, zeroPointB } = spec
+  const sums = new Float64Array(rows * outputs)
+  for (let t = 0; t < rows; t++) {
+    for (let s = 0; s < outputs; s++) {
+      let sum = 0
+      for (let k = 0; k < inner; k++) sum += ((a[t * inner + k] ?? 0) - zeroPointA) * ((b[s * inner + k] ?? 0) - zeroPointB)
+      sums[t * outputs + s] = sum
     }
   }
   return sums

@@ -56,6 +56,7 @@ function slotWriter(layer: {
   if (spec.kind === 'maxPool')
     return maximumWriter(pooledValues(spec.window, x), (spec.window.kernel[0] ?? 1) * (spec.window.kernel[1] ?? 1))
   if (spec.kind === 'argmax') return argmaxWriter(x)
+  if (spec.kind === 'table') return tableWriter(x, spec.table)
   const accumulators = accumulate(spec, inputs, weights)
   const writer = requantisationWriter(accumulators, spec.requantisation)
   if (spec.kind !== 'square') return writer
@@ -156,6 +157,24 @@ function argmaxWriter(values: Int8Array): SlotWriter {
       putBits(bits, 1, 8, distance)
       column(0, distance)
       column(1, element === winner ? 1 : 0)
+    },
+  }
+}
+
+function tableWriter(values: Int8Array, table: readonly number[]): SlotWriter {
+  return {
+    output: values.map((value) => table[value + 128] ?? 0),
+    auxiliary: [],
+    write: (element, bits, column) => {
+      const index = (values[element] ?? 0) + 128
+      const [high, low] = [index >> 4, index & 15]
+      bits[high] = 1
+      bits[16 + low] = 1
+      column(high, 1)
+      for (let a = 0; a < 16; a++) column(16 + a, table[16 * a + low] ?? 0)
+      column(32, 1)
+      column(33, 1)
+      column(34, index)
     },
   }
 }
