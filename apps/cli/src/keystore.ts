@@ -50,8 +50,14 @@ export async function decryptKeystore(
   }
 }
 
-function deriveScrypt(password: string, salt: Uint8Array, { n, r, p }: KeystoreCost): Promise<Uint8Array> {
-  return runScrypt(password, salt, 32, { N: n, r, p, maxmem: 128 * r * (n + p) + (1 << 20) }).then((key) => Uint8Array.from(key))
+async function deriveScrypt(password: string, salt: Uint8Array, { n, r, p }: KeystoreCost): Promise<Uint8Array> {
+  // RFC 7914, section 2: N < 2^(128 r / 8), which OpenSSL insists on. Some wallets write r = 1 with a larger N all the same.
+  if (n >= 2 ** (16 * r)) return parseHex(readKey(Keystore.scrypt({ password, salt, n, r, p })[0]), 'A key', 32)
+  return Uint8Array.from(await runScrypt(password, salt, 32, { N: n, r, p, maxmem: 128 * r * (n + p + 4) + (1 << 20) }))
+}
+
+function readKey(key: Keystore.Key): string {
+  return typeof key === 'function' ? key() : key
 }
 
 type Scrypt = { readonly kdf: 'scrypt'; readonly kdfparams: { dklen: number; n: number; p: number; r: number; salt: string } }

@@ -1,10 +1,14 @@
 // The tacit command. With --json standard output ends with exactly one JSON object; everything else goes to standard error.
-import { resolve } from 'node:path'
+import { existsSync } from 'node:fs'
+import { enableCompileCache } from 'node:module'
+import { dirname, join, resolve } from 'node:path'
+import { fileURLToPath } from 'node:url'
 import { TacitError } from '@tacit/protocol'
 import { type Command, helpText, parseCommandLine } from './command.ts'
 import { commandNames, findCommand, overview } from './commands.ts'
 import { UsageError } from './errors.ts'
 
+keepCompiledCode()
 const controller = new AbortController()
 let interrupts = 0
 for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
@@ -16,6 +20,15 @@ for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
 }
 process.exitCode = await main(process.argv.slice(2))
 process.exit()
+
+// In a checkout: what Node makes of the sources is kept beside what npm installed, which halves the time every command and
+// role needs to start. The folder is the checkout's own, never one that other users of the machine can write to.
+function keepCompiledCode(): void {
+  const modules = join(dirname(fileURLToPath(import.meta.url)), '../../../node_modules')
+  if (!import.meta.url.endsWith('.ts') || !existsSync(modules)) return
+  const { directory } = enableCompileCache(join(modules, '.cache', 'tacit'))
+  if (directory !== undefined) process.env['NODE_COMPILE_CACHE'] ??= join(modules, '.cache', 'tacit') // for the roles
+}
 
 async function main([name, ...args]: readonly string[]): Promise<number> {
   if (name === undefined || name === 'help' || name === '--help' || name === '-h') {
