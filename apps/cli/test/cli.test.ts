@@ -163,7 +163,10 @@ describe('the tacit command', () => {
       assert.equal(doctor.code, 0, doctor.stderr)
       const statuses = (doctor.json as { findings: readonly { check: string; status: string }[] }).findings
       for (const check of ['platform', 'anvil', 'llama.cpp', 'chain', 'relay', 'dispatcher', 'worker'])
-        assert.ok(statuses.some((finding) => finding.check === check && finding.status === 'PASS'), check)
+        assert.ok(
+          statuses.some((finding) => finding.check === check && finding.status === 'PASS'),
+          check,
+        )
     })
 
     it('runs a worker of the guest beside the others, which answers, is paid, and drains', async () => {
@@ -172,17 +175,20 @@ describe('the tacit command', () => {
       const answer = await runCli(home, 'infer', '--digit', '7', '--worker', address, '--json')
       assert.ok((answer.json as Performed).verified, answer.stderr)
       const [status, second] = await Promise.all([runCli(guest, 'worker', 'status', '--json'), runCli(guest, 'worker', 'start', '--json')])
-      const [report] = (status.json as {
-        workers: readonly { address: string; registry: string; live: object | null; models: readonly { eligible: boolean }[] }[]
-      }).workers
+      const [report] = (
+        status.json as {
+          workers: readonly { address: string; registry: string; live: object | null; models: readonly { eligible: boolean }[] }[]
+        }
+      ).workers
       assert.ok(report?.registry === 'active' && report.live !== null && report.models.length === 3)
       assert.equal((second.json as { error: { code: string } }).error.code, 'cli.worker-running')
       const drained = await runCli(guest, 'worker', 'drain', '--json')
       assert.deepEqual(drained.json, { ok: true, address, registryDrained: true, stopped: true })
       assert.equal(await started.exited, 0)
       const earned = await runCli(guest, 'earnings', '--json')
-      const [ledger] = (earned.json as { workers: readonly { jobs: readonly { redeemed: boolean }[]; totalWei: string; redeemedWei: string }[] })
-        .workers
+      const [ledger] = (
+        earned.json as { workers: readonly { jobs: readonly { redeemed: boolean }[]; totalWei: string; redeemedWei: string }[] }
+      ).workers
       assert.ok(ledger?.jobs.length === 1 && BigInt(ledger.totalWei) > 0n)
       assert.equal(ledger.redeemedWei, ledger.totalWei, 'what was owed is redeemed before it stops')
     })
@@ -217,7 +223,8 @@ describe('the tacit command', () => {
       assert.ok((answer.json as Performed).verified, answer.stderr)
       const after = await runCli(home, 'earnings', '--json')
       type Earned = { readonly workers: readonly { readonly jobs: readonly { readonly job: string }[] }[] }
-      const jobsOf = (run: typeof before): readonly string[] => (run.json as Earned).workers.flatMap(({ jobs }) => jobs.map(({ job }) => job))
+      const jobsOf = (run: typeof before): readonly string[] =>
+        (run.json as Earned).workers.flatMap(({ jobs }) => jobs.map(({ job }) => job))
       for (const job of jobsOf(before)) assert.ok(jobsOf(after).includes(job))
       assert.equal(jobsOf(after).length, jobsOf(before).length + 1)
 

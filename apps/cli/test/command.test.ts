@@ -64,7 +64,13 @@ describe('amounts and tables', () => {
   })
 
   it('aligns columns and shortens long hex', () => {
-    assert.deepEqual(table([['a', 'b'], ['long', 'c']]), ['a     b', 'long  c'])
+    assert.deepEqual(
+      table([
+        ['a', 'b'],
+        ['long', 'c'],
+      ]),
+      ['a     b', 'long  c'],
+    )
     assert.equal(shorten(`0x${'12'.repeat(20)}`), '0x121212…1212')
     assert.equal(shorten('0x1234'), '0x1234')
   })

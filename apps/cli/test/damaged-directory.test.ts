@@ -30,7 +30,14 @@ async function run(name: string, values: Invocation['values'] = {}, positionals:
   const command = await findCommand(name)
   assert.ok(command)
   const said: string[] = []
-  return await command.run({ values, positionals, dataDir, json: false, say: (line = '') => said.push(line), signal: AbortSignal.timeout(20_000) })
+  return await command.run({
+    values,
+    positionals,
+    dataDir,
+    json: false,
+    say: (line = '') => said.push(line),
+    signal: AbortSignal.timeout(20_000),
+  })
 }
 
 describe('a damaged data directory', () => {
@@ -139,7 +146,10 @@ describe('the lock of a directory', () => {
             chainId: '5000000000',
             blockNumber: '1',
             contracts: Object.fromEntries(
-              ['tacitToken', 'aiConfig', 'modelRegistry', 'workerRegistry', 'paymentPool', 'faucet'].map((name) => [name, `0x${'1'.repeat(40)}`]),
+              ['tacitToken', 'aiConfig', 'modelRegistry', 'workerRegistry', 'paymentPool', 'faucet'].map((name) => [
+                name,
+                `0x${'1'.repeat(40)}`,
+              ]),
             ),
           },
         },
