@@ -81,7 +81,7 @@ async function npmCi(root, scope) {
         rest = lines.pop()
         for (const line of lines) {
           if (/^npm http fetch GET 200/.test(line)) fetched++
-          else if (!/^npm (http|warn)/.test(line) && line.trim() !== '') process.stderr.write(`${line}\n`)
+          else if (!/^npm (?:http|warn)/i.test(line) && line.trim() !== '') process.stderr.write(`${line}\n`)
         }
       })
       child.stdout.resume()
