@@ -47,6 +47,7 @@ export class SecretWeights {
   readonly registration: LayerRegistration
   /** keccak256 of the encoded points, kept so that no proof has to hash them again. */
   readonly pointsDigest: Uint8Array
+  readonly #maskSecret: Uint8Array
   readonly #values: LayerWeights
   readonly #blinders: Uint8Array
   readonly #blocks: ReadonlyMap<number, readonly WeightBlock[]>
@@ -62,6 +63,7 @@ export class SecretWeights {
     this.pointsDigest = keccak_256(
       registration.points === null ? new Uint8Array(0) : parseHex(registration.points, 'The weight commitments'),
     )
+    this.#maskSecret = keccak_256(concatBytes(utf8(`${SUITE}/mask-secret`), blinders))
     this.#values = values
     this.#blinders = blinders
     this.#blocks = blocks
@@ -75,6 +77,11 @@ export class SecretWeights {
   /** 32 bytes per row: secret. */
   get blinders(): Uint8Array {
     return this.#blinders
+  }
+
+  /** A digest of all blinders that hedges masks: secret. */
+  get maskSecret(): Uint8Array {
+    return this.#maskSecret
   }
 
   /** The blocks of the rows that start at commitment `start`. */

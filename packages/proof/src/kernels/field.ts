@@ -20,9 +20,14 @@ export function power(base: bigint, exponent: bigint): bigint {
   return result
 }
 
-/** The inverse of a non-zero residue (Fermat). */
+/** The inverse of a residue by the extended Euclidean algorithm; 0 for 0. Variable time: for challenges, not for secrets. */
 export function invert(value: bigint): bigint {
-  return power(value, ORDER - 2n)
+  let [r0, r1, s0, s1] = [ORDER, mod(value), 0n, 1n]
+  while (r1 > 0n) {
+    const quotient = r0 / r1
+    ;[r0, r1, s0, s1] = [r1, r0 - quotient * r1, s1, s0 - quotient * s1]
+  }
+  return mod(s0)
 }
 
 /** 32 bytes, big-endian. */

@@ -207,7 +207,7 @@ class LayerProver {
   }
 
   #masks(label: string): HedgedRandom {
-    const secret = this.#witness.weights?.blinders ?? this.#witness.output.blinders
+    const secret = this.#witness.weights?.maskSecret ?? this.#witness.output.blinders
     return new HedgedRandom(this.#options.random, label, [secret, this.#witness.output.blinders, this.#transcript.state])
   }
 

@@ -63,11 +63,17 @@ function one(multiplier: number, bias: number): Scales {
 function finish(sums: Float64Array, requantisation: LayerRequantisation, scales: Scales): Accumulators {
   const { multipliers, biases, channel } = scales
   const constant = roundingConstant(requantisation)
-  const largest = sums.reduce((top, value) => Math.max(top, Math.abs(value)), 0)
+  let largest = 0
+  for (const value of sums) largest = Math.max(largest, Math.abs(value))
+  const factor = multipliers.reduce((top, value) => Math.max(top, value), 1)
   const bias = biases.reduce((top, value) => Math.max(top, Math.abs(Number(value))), 0)
-  if (largest * Math.max(1, ...multipliers) + bias + Number(constant) < 2 ** 52) {
+  if (largest * factor + bias + Number(constant) < 2 ** 52) {
     const offsets = biases.map((value) => Number(value + constant))
-    return sums.map((value, i) => (multipliers[channel(i)] ?? 0) * value + (offsets[channel(i)] ?? 0))
+    for (let i = 0; i < sums.length; i++) {
+      const c = channel(i)
+      sums[i] = (multipliers[c] ?? 0) * (sums[i] ?? 0) + (offsets[c] ?? 0)
+    }
+    return sums
   }
   const wide = BigInt64Array.from(sums, (value) => BigInt(value))
   return wide.map((value, i) => BigInt(multipliers[channel(i)] ?? 0) * value + (biases[channel(i)] ?? 0n) + constant)
