@@ -11,7 +11,8 @@ import { openPeak } from './peak.ts'
 type Metrics = Record<string, number | null>
 type Contender = { readonly name: string; run(): unknown | Promise<unknown>; readonly times: number[]; readonly batch: number }
 
-const rounds = 80
+const rounds = 100
+const warmUpMs = 1500
 
 /** Multiply-accumulates of one run, by arithmetic. */
 const work: Readonly<Record<string, { readonly f32: number; readonly int8: number }>> = {
@@ -29,7 +30,50 @@ export async function run(report: (line: string) => void): Promise<Metrics> {
   Object.assign(metrics, await startup(report))
   for (const network of [mlp('f32'), mlp('int8'), cnn('f32'), cnn('int8'), transformer('f32'), transformer('int8')])
     Object.assign(metrics, await compare(network, peaks, report))
+  Object.assign(metrics, await obfuscation(report))
   return metrics
+}
+
+/** Size and latency of obfuscated builds with default settings, the worst and the mean of four seeds, against the plain build. */
+async function obfuscation(report: (line: string) => void): Promise<Metrics> {
+  const metrics: Metrics = {}
+  const totals = { size: [] as number[], latency: [] as number[] }
+  for (const network of [mlp('int8'), cnn('f32'), transformer('int8')]) {
+    const graph = await parseOnnx(network.onnx)
+    const inputBytes = new Uint8Array(network.input.data.buffer, network.input.data.byteOffset, network.input.data.byteLength)
+    const plain = await compileModel(graph, { profile: 'f32' })
+    const batch = network.name.startsWith('transformer') ? 2 : 20
+    const contender = (label: string, once: () => unknown): Contender => ({ name: label, run: once, times: [], batch })
+    const reference = openCompiled(plain, inputBytes)
+    const contenders = [contender('plain', reference.run)]
+    const sizes: number[] = []
+    for (const seed of ['a', 'b', 'c', 'd']) {
+      const hidden = await compileModel(graph, { profile: 'f32', obfuscate: { seed } })
+      const runner = openCompiled(hidden, inputBytes)
+      if (Buffer.compare(runner.run(), reference.run()) !== 0) throw new Error(`${network.name}: seed ${seed} changes the answer`)
+      sizes.push(hidden.wasm.length / plain.wasm.length)
+      contenders.push(contender(seed, runner.run))
+    }
+    await interleave(contenders, () => undefined)
+    const [base = 1, ...others] = contenders.map(({ times }) => Math.min(...times))
+    const latencies = others.map((time) => time / base)
+    totals.size.push(mean(sizes))
+    totals.latency.push(mean(latencies))
+    report(
+      `obfuscation ${network.name}: size ${sizes.map((size) => size.toFixed(3)).join(' ')}, latency ${latencies.map((latency) => latency.toFixed(3)).join(' ')}`,
+    )
+    metrics[`obfuscation.${network.name}.size_ratio`] = round(mean(sizes))
+    metrics[`obfuscation.${network.name}.latency_ratio`] = round(mean(latencies))
+  }
+  return {
+    ...metrics,
+    'obfuscation.size_ratio': round(Math.max(...totals.size)),
+    'obfuscation.latency_ratio': round(Math.max(...totals.latency)),
+  }
+}
+
+function mean(values: readonly number[]): number {
+  return values.reduce((sum, value) => sum + value, 0) / values.length
 }
 
 async function compare(network: BenchNetwork, peaks: { f32(): number; int8(): number }, report: (line: string) => void): Promise<Metrics> {
@@ -106,7 +150,11 @@ async function largestDifference(ours: Uint8Array, baseline: Baseline): Promise<
 }
 
 async function interleave(contenders: readonly Contender[], between: () => void): Promise<void> {
-  for (const { run: once, batch } of contenders) for (let i = 0; i < 15 * batch; i++) await once()
+  // Until the engine has compiled everything for speed, which it does on another thread that a loaded machine may keep waiting.
+  for (const { run: once, batch } of contenders) {
+    const end = performance.now() + warmUpMs
+    for (let i = 0; i < 15 * batch || performance.now() < end; i++) await once()
+  }
   await new Promise((resolve) => setTimeout(resolve, 300))
   for (let round = 0; round < rounds; round++) {
     for (const { run: once, times, batch } of contenders) {
