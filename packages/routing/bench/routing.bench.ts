@@ -13,6 +13,7 @@ import {
   ScoreCheck,
   scoreInClear,
 } from '../src/index.ts'
+import { benchLexical } from './lexical.ts'
 import { scoreWithSeal } from './seal-scores.ts'
 
 const dimensions = 384
@@ -109,6 +110,7 @@ export async function run(report: (line: string) => void): Promise<Metrics> {
     ...prefix('n100k', large.metrics),
     'verify.us': round(small.verifyMicroseconds),
     'prepare_block.ms': round(small.prepareBlockMs),
+    ...benchLexical(report),
     breakeven_queries_int8: round(breakEvenQueries(10_000, dimensions), 1),
     // Ten shards of 100,000 rows, each on a machine of its own; bytes and client time add up, solver time is that of one shard.
     'n1m_projected.solver_ms_per_shard': shard.solver_ms,

@@ -1,4 +1,5 @@
 import { quantizeVector } from './directory.ts'
+import { MalformedRoutingError } from './errors.ts'
 
 /** Turns texts into vectors. Implementations that need an engine live in `@tacit/runtime`. */
 export type Embedder = {
@@ -20,6 +21,31 @@ export function createLexicalEmbedder(dimensions = 384): Embedder {
     dimensions,
     kind: 'lexical',
     embed: async (texts) => texts.map((text) => embedLexically(text, dimensions)),
+  }
+}
+
+/** A model that gives real-valued vectors: an Ollama or GGUF embedding model, or anything else that a caller runs. */
+export type FloatEmbeddingModel = {
+  /** Name and digest of the model: vectors of different models must not be compared. */
+  readonly model: string
+  embed(texts: readonly string[], options?: { readonly signal?: AbortSignal }): Promise<readonly ArrayLike<number>[]>
+}
+
+/**
+ * Makes an embedder of a model: longer vectors are cut to the wanted dimensions (models trained for it keep their order best), shorter
+ * ones filled with zeros, and all quantised by the rules of the directory.
+ * @throws VectorRuleError when the model returns a zero or non-finite vector
+ */
+export function createSemanticEmbedder(model: FloatEmbeddingModel, dimensions = 384): Embedder {
+  return {
+    space: `${model.model}-${dimensions}`,
+    dimensions,
+    kind: 'semantic',
+    embed: async (texts, options) => {
+      const vectors = await model.embed(texts, options)
+      if (vectors.length !== texts.length) throw new MalformedRoutingError('The embedding', 'does not have one vector per text')
+      return vectors.map((vector) => quantizeVector(Array.from({ length: dimensions }, (_, i) => vector[i] ?? 0)))
+    },
   }
 }
 

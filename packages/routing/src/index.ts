@@ -9,7 +9,7 @@ export {
   squaredNorm,
   verifyRow,
 } from './directory.ts'
-export { createLexicalEmbedder, type Embedder, embedLexically } from './embedder.ts'
+export { createLexicalEmbedder, createSemanticEmbedder, type Embedder, embedLexically, type FloatEmbeddingModel } from './embedder.ts'
 export {
   CheckersError,
   DirectoryChangedError,

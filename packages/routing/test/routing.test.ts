@@ -9,6 +9,7 @@ import {
   chooseRoutePlan,
   computeCheckVector,
   createLexicalEmbedder,
+  createSemanticEmbedder,
   type DirectoryRow,
   DirectorySolver,
   embedLexically,
@@ -348,6 +349,20 @@ describe('the router', () => {
     assert.equal(chooseRoutePlan(100, 384, { ...use, queries: 1 }).plan, 'download')
     const { up, down, hint } = routingSizes(10_000, 384)
     assert.ok(up <= 68_000 && down <= 30_000 && hint <= 41_000)
+  })
+})
+
+describe('a semantic embedder', () => {
+  it('quantises what a model gives, in a space of its own, and refuses what is no vector', async () => {
+    const fake = (vectors: readonly (readonly number[])[]) =>
+      createSemanticEmbedder({ model: 'fake-model@1', embed: async () => vectors }, 256)
+    const long = Array.from({ length: 300 }, (_, i) => Math.sin(i))
+    const [vector] = await fake([long]).embed(['text'])
+    assert.ok(vector?.length === 256 && squaredNorm(vector) <= 1_000_000 && squaredNorm(vector) > 900_000)
+    assert.equal(fake([]).space, 'fake-model@1-256')
+    await assert.rejects(fake([]).embed(['text']), { code: 'routing.malformed' })
+    await assert.rejects(fake([[0, 0]]).embed(['text']), { code: 'routing.vector-rule' })
+    await assert.rejects(fake([[Number.NaN]]).embed(['text']), { code: 'routing.vector-rule' })
   })
 })
 
