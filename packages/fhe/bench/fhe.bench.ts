@@ -6,6 +6,7 @@ import { encodeEvaluationKeys, generateKeys } from '../src/ckks/evaluation-keys.
 import { encryptSeeded } from '../src/ckks/seeded-ciphertext.ts'
 import { CircuitSession, encodeNetwork, evaluateInClear, getParameters, keyNeedsOf, planCircuit, type SquareNetwork } from '../src/index.ts'
 import { createRing } from '../src/internal/ring.ts'
+import { benchCnnDigits } from './cnn-digits.ts'
 import { benchDigits } from './digits.ts'
 import { createCnn, createGenerator, createImage, createMlp } from './networks.ts'
 import { benchPrimitives } from './primitives.ts'
@@ -113,7 +114,7 @@ export async function run(report: (line: string) => void): Promise<Metrics> {
   const cnn = await compare(createCnn(createGenerator(77)), cnnSeal, 8, report)
   const primitives = await benchPrimitives(report)
   const threads = await benchThreads(createMlp(createGenerator(12345)), report)
-  const digits = benchDigits(report)
+  const digits = { ...benchDigits(report), ...benchCnnDigits(report) }
   const { encrypt_ms, decrypt_ms, keygen_ms, ...mlpServer } = mlp
   return {
     ...prefix('mlp', mlpServer),
