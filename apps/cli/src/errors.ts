@@ -18,10 +18,15 @@ export class NoNetworkError extends TacitError<'cli.no-network'> {
 
 /** A network runs already. */
 export class AlreadyRunningError extends TacitError<'cli.already-running'> {
+  /** `pid` is 0 while it is starting. */
   constructor(dataDir: string, pid: number) {
-    super('cli.already-running', `A network already runs in ${dataDir} (process ${pid}).`, {
-      details: ['Stop it with `tacit down`, or use another directory with --data.'],
-    })
+    super(
+      'cli.already-running',
+      `A network already ${pid === 0 ? 'starts' : 'runs'} in ${dataDir}${pid === 0 ? '' : ` (process ${pid})`}.`,
+      {
+        details: ['Stop it with `tacit down`, or use another directory with --data.'],
+      },
+    )
   }
 }
 

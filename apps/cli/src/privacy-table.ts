@@ -16,5 +16,6 @@ export function whoSeesWhat(): readonly string[] {
     '',
     'With --stream immediate the relay also sees the length and rhythm of the answer.',
     'Relay and dispatcher together can link your address to worker and model.',
+    'The faucet of a local network sees your network address together with the payer that it sends tokens to.',
   ]
 }

@@ -127,34 +127,42 @@ describe('the lock of a directory', () => {
   })
 
   it('does not take the file of a killed network for a running one', () => {
-    put(
-      'network.json',
-      JSON.stringify({
-        type: 'tacit-network-file/1',
-        kind: 'local',
-        // This very process lives: a process id alone proves nothing.
-        pid: process.pid,
-        gatewayUrl: null,
-        network: {
-          type: 'tacit-network/1',
-          chainUrl: 'http://127.0.0.1:1',
-          relayUrl: 'ws://127.0.0.1:1',
-          dispatcherUrl: null,
-          dispatcher: null,
-          deployment: {
-            type: 'tacit-deployment/1',
-            chainId: '5000000000',
-            blockNumber: '1',
-            contracts: Object.fromEntries(
-              ['tacitToken', 'aiConfig', 'modelRegistry', 'workerRegistry', 'paymentPool', 'faucet'].map((name) => [
-                name,
-                `0x${'1'.repeat(40)}`,
-              ]),
-            ),
-          },
-        },
-      }),
-    )
+    // This very process lives: a process id alone proves nothing.
+    put('network.json', networkFile('local', process.pid))
     assert.equal(findNetwork(dataDir), undefined)
   })
+
+  it('lets a directory belong to one network: a joined one is not started, a starting one not started twice', async () => {
+    put('network.json', networkFile('joined', 0))
+    await assert.rejects(run('up'), { code: 'cli.already-joined' })
+    assert.equal(await run('down'), 0)
+    assert.equal(await run('down'), 0)
+    const lock = takeProcessLock(join(dataDir, 'network.lock'))
+    await assert.rejects(run('up'), { code: 'cli.already-running' })
+    assert.equal(await run('down'), 1)
+    lock?.release()
+  })
 })
+
+function networkFile(kind: 'local' | 'joined', pid: number): string {
+  const contracts = ['tacitToken', 'aiConfig', 'modelRegistry', 'workerRegistry', 'paymentPool', 'faucet']
+  return JSON.stringify({
+    type: 'tacit-network-file/1',
+    kind,
+    pid,
+    gatewayUrl: null,
+    network: {
+      type: 'tacit-network/1',
+      chainUrl: 'http://127.0.0.1:1',
+      relayUrl: 'ws://127.0.0.1:1',
+      dispatcherUrl: null,
+      dispatcher: null,
+      deployment: {
+        type: 'tacit-deployment/1',
+        chainId: '5000000000',
+        blockNumber: '1',
+        contracts: Object.fromEntries(contracts.map((name) => [name, `0x${'1'.repeat(40)}`])),
+      },
+    },
+  })
+}

@@ -1,5 +1,6 @@
 import type { Command } from '../command.ts'
-import { findNetwork, isAlive, removeNetworkFile } from '../network-file.ts'
+import { findNetwork, isAlive, networkLockPath, removeNetworkFile } from '../network-file.ts'
+import { isLockHeld } from '../process-lock.ts'
 
 const patienceMs = 20_000
 
@@ -9,6 +10,11 @@ export const down: Command = {
   usage: 'tacit down',
   async run({ dataDir, say, json }) {
     const found = findNetwork(dataDir)
+    if (found === undefined && isLockHeld(networkLockPath(dataDir))) {
+      say('The network is still starting (or ending); ask again in a moment.')
+      if (json) console.log(JSON.stringify({ ok: false, stopped: false }))
+      return 1
+    }
     if (found === undefined) {
       say('No network is running here.')
       if (json) console.log(JSON.stringify({ ok: true, stopped: false }))

@@ -1,10 +1,9 @@
 import { existsSync, readFileSync, renameSync, statSync } from 'node:fs'
-import { openKeyFile, writeDurably } from '@tacit/node/node'
-import { loadFastSignatures } from '@tacit/node/node'
+import { loadFastSignatures, openKeyFile, writeDurably } from '@tacit/node/node'
 import { createSigner, parseHex, toHex } from '@tacit/protocol'
 import { type Command, type Invocation, textOf } from '../command.ts'
 import { FaucetRefusedError, FileUnusableError, UsageError, WalletExistsError } from '../errors.ts'
-import { networkFaucet } from '../faucet.ts'
+import { fundFromFaucet, networkFaucet } from '../faucet.ts'
 import { formatTokens, parseTokens, shorten, table } from '../format.ts'
 import { decryptKeystore, encryptKeystore } from '../keystore.ts'
 import { findNetwork, requireNetwork } from '../network-file.ts'
@@ -20,7 +19,7 @@ export const wallet: Command = {
   usage,
   details: [
     'show              address, tokens, gas, pool and locks (works without a network: the address alone)',
-    'fund              asks the faucet of a local network',
+    'fund              fills the pool, and the wallet from the faucet of a local network',
     'deposit AMOUNT    tokens from the wallet into the pool that requests are paid from; withdraw takes them back',
     'unlock            asks for every lock back; run it again after the delay to take the rest',
     'backup FILE       writes the key, encrypted with a password (Ethereum keystore, version 3)',
@@ -117,9 +116,11 @@ async function onNetwork({ dataDir, say, json, signal }: Invocation, act: Action
 
 type Action = (opened: OpenedClient, context: { readonly faucet: ReturnType<typeof networkFaucet> }) => Promise<void>
 
-const fund: Action = async ({ payer }, { faucet }) => {
+// What is short: the pool from the wallet, and the wallet from the faucet.
+const fund: Action = async (opened, { faucet }) => {
   if (faucet === undefined) throw new FaucetRefusedError('this network has none.')
-  await faucet(payer.address)
+  const { poolWei } = await fetchBalances(opened)
+  if ((await fundFromFaucet(opened, faucet)) === poolWei) await faucet(opened.payer.address)
 }
 
 async function unlock({ dataDir, say, json, signal }: Invocation): Promise<number> {
