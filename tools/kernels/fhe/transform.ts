@@ -1,7 +1,8 @@
 // AssemblyScript for the negacyclic number-theoretic transforms, input in coefficient order, output in slot order.
 //
-// Harvey, "Faster arithmetic for number-theoretic transforms" (arXiv 1205.2926): lazy butterflies on Shoup products, values
-// below 4p forward and below 2p backward. The square root taken at each node is chosen so that the leaf at position j of
+// Harvey, "Faster arithmetic for number-theoretic transforms" (arXiv 1205.2926), Algorithm 4: lazy forward butterflies on Shoup
+// products with values below 4p; its inverse counterpart (number not checked) keeps values below 2p. Tree layout as in Longa and Naehrig
+// (ePrint 2016/504), Algorithms 1 and 2. The square root taken at each node is chosen so that the leaf at position j of
 // half 0 is the evaluation at psi^(5^j) and of half 1 at psi^(-5^j); two layers share one pass over memory; the last three
 // layers work on four 8-blocks at once after a 4 x 4 transpose, so that lanes are consecutive slots.
 

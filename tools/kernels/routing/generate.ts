@@ -8,7 +8,18 @@ const target = 'packages/routing/src/generated/kernels.ts'
 export async function generate(): Promise<ReadonlyMap<string, string>> {
   const source = readFileSync(new URL('./routing.as.ts', import.meta.url), 'utf8').replaceAll('\n@inline', '\n// @ts-ignore\n@inline')
   let binary: Uint8Array | undefined
-  const options = ['kernels.ts', '-O3', '--noAssert', '--enable', 'simd', '--runtime', 'stub', '--importMemory', '--outFile', 'kernels.wasm']
+  const options = [
+    'kernels.ts',
+    '-O3',
+    '--noAssert',
+    '--enable',
+    'simd',
+    '--runtime',
+    'stub',
+    '--importMemory',
+    '--outFile',
+    'kernels.wasm',
+  ]
   const { error, stderr } = await asc.main(options, {
     readFile: (name: string) => (name === 'kernels.ts' ? source : null),
     writeFile: (_name: string, contents: string | Uint8Array) => {
