@@ -18,7 +18,7 @@ export type Tables = {
 /** Weight commitments as the kernels hold them, with the keccak256 of their encodings. */
 export type DecodedWeights = { readonly count: number; readonly digest: Uint8Array; readonly affine: Uint8Array }
 
-const MAX_CACHED_LAYERS = 64
+const MAX_CACHED_BYTES = 1 << 26
 const SINGLE_TABLE_BYTES = POINT_BYTES * 63 * 43
 const MAX_TABLE_COLUMNS = 1024
 
@@ -30,6 +30,7 @@ export class ProofEngine {
   #bases = new Uint8Array(0)
   #tables: Tables | undefined
   readonly #weights = new Map<Hex, DecodedWeights>()
+  #weightBytes = 0
   #queue: Promise<unknown> = Promise.resolve()
 
   constructor(kernels: Kernels) {
@@ -73,7 +74,11 @@ export class ProofEngine {
     })
     if (decoded === undefined) return undefined
     const entry = { count: bytes.length / ENCODED_POINT_BYTES, digest: keccak_256(bytes), affine: decoded }
-    if (this.#weights.size >= MAX_CACHED_LAYERS) this.#weights.clear()
+    if (this.#weightBytes + decoded.length > MAX_CACHED_BYTES) {
+      this.#weights.clear()
+      this.#weightBytes = 0
+    }
+    this.#weightBytes += decoded.length
     this.#weights.set(points, entry)
     return entry
   }

@@ -134,14 +134,25 @@ const specs: readonly (readonly [string, LayerSpec])[] = [
   ['argmax, two chunks', { kind: 'argmax', size: 11, chunk: 4, slots: 3 }],
 ]
 
+const quick = new Set([
+  'dense, no activation',
+  'dense, symmetric ReLU',
+  'dense, 64 x 64',
+  'dense, one chunk',
+  'convolution',
+  'depthwise convolution',
+  'average pool',
+])
+
 describe('layer proofs', async () => {
   const engine = await createProofEngine()
   for (const [name, spec] of specs) {
-    it(`${name}: an honest proof verifies, slowly too; another request's does not`, async () => {
+    it(`${name}: an honest proof verifies, another request's does not`, async () => {
       const { statement, witness } = await buildLayer(engine, spec, { seed: 5 })
       const proof = await proveLayer(statement, witness, { engine, random })
       assert.deepEqual(verifyLayer(statement, proof, { engine }), { ok: true })
-      assert.deepEqual(verifyLayerSlowly(statement, proof), { ok: true })
+      // once per shape of the argument: the slow verifier takes a second where the fast one takes milliseconds
+      if (!quick.has(name)) assert.deepEqual(verifyLayerSlowly(statement, proof), { ok: true })
       const other = { ...statement, context: { ...statement.context, layerIndex: 1 } }
       assert.deepEqual(verifyLayer(other, proof, { engine }), { ok: false, failedCheck: 'equation' })
     })

@@ -137,6 +137,10 @@ describe('tampering', async () => {
       { ...spec, inputChunk: 9 },
       { ...spec, slots: 9 },
       { ...spec, outputSize: 2 ** 21 },
+      { ...spec, rows: 2049, outputSize: 257, outputChunk: 1, slots: 1, inputChunk: 3 },
+      { ...spec, inputSize: 300_000, inputChunk: 8192 },
+      { kind: 'table', size: 4, chunk: 4, slots: 1, table: [1, 2, 3] },
+      { kind: 'argmax', size: 2 ** 20, chunk: 8192, slots: 64 },
       { ...convolution, group: 3 },
       { ...convolution, window: { ...convolution.window, kernel: [9, 9] } },
       {
@@ -146,8 +150,11 @@ describe('tampering', async () => {
         slots: 1,
       },
     ]
-    for (const wrong of bad)
-      assert.deepEqual(verifyLayer({ ...statement, spec: wrong }, proof, { engine }), { ok: false, failedCheck: 'statement' })
+    for (const wrong of bad) {
+      const verdict = verifyLayer({ ...statement, spec: wrong }, proof, { engine })
+      assert.ok(!verdict.ok && (verdict.failedCheck === 'statement' || verdict.failedCheck === 'length'), JSON.stringify(wrong))
+      assert.throws(() => createRelation(wrong), { code: 'proof.unsupported-layer' })
+    }
   })
 
   it('every absorbed message matters: leaving one out changes the challenges', async () => {
@@ -169,6 +176,14 @@ describe('tampering', async () => {
         Transcript.prototype.absorb = absorb
       }
     }
+  })
+
+  it('a short proof of a huge layer is refused at once', () => {
+    const { statement, proof } = dense
+    const huge: LayerSpec = { ...spec, rows: 1024, outputSize: 1024, outputChunk: 1024, slots: 1 }
+    const before = engine.memoryBytes
+    assert.deepEqual(verifyLayer({ ...statement, spec: huge }, proof, { engine }), { ok: false, failedCheck: 'length' })
+    assert.equal(engine.memoryBytes, before)
   })
 
   it('batches accept exactly what single verification accepts', async () => {

@@ -5,6 +5,7 @@ import { argmaxRelation } from './argmax.ts'
 import { convolutionRelation } from './convolution.ts'
 import { denseRelation } from './dense.ts'
 import { addRelation, rescaleRelation, squareRelation, tableRelation } from './elementwise.ts'
+import { bitsFor } from './index-space.ts'
 import { matmulRelation } from './matmul.ts'
 import { averagePoolRelation, maxPoolRelation } from './pooling.ts'
 import type { Relation } from './relation.ts'
@@ -14,6 +15,8 @@ import { windowAxes } from './window.ts'
 export const MAX_COLUMNS = 8192
 export const MAX_ROW_CELLS = 8192
 export const MAX_OUTPUTS = 1 << 20
+/** Bits of the cell-row hypercube: verifier and prover hold one weight per corner. */
+export const MAX_ROW_BITS = 20
 /** Forms times columns: bounds the degree in psi, and with it the statistical error at 2^-238 (docs/spec/proofs.md, section 9). */
 export const MAX_FORM_ENTRIES = 1 << 17
 
@@ -23,6 +26,7 @@ export const MAX_FORM_ENTRIES = 1 << 17
  */
 export function createRelation(spec: LayerSpec): Relation {
   checkSpec(spec)
+  if (rowBitsOf(spec) > MAX_ROW_BITS) refuse(`The outputs need more than ${MAX_ROW_BITS} bits of row numbers.`)
   const relation = build(spec)
   const cells = relation.gate.cells * relation.space.slots
   if (relation.columns > MAX_COLUMNS) refuse(`A commitment would have ${relation.columns} columns; at most ${MAX_COLUMNS} are supported.`)
@@ -55,6 +59,26 @@ function build(spec: LayerSpec): Relation {
     case 'matmul':
       return matmulRelation(spec)
   }
+}
+
+/** Number of outputs that a spec names; cheap, whatever the spec says. */
+export function outputCountOf(spec: LayerSpec): number {
+  if (spec.kind === 'dense') return spec.rows * spec.outputSize
+  if (spec.kind === 'matmul') return spec.rows * spec.outputs
+  if (!('window' in spec)) return spec.size
+  const [rows, cols] = windowAxes(spec.window)
+  return (spec.kind === 'conv' ? spec.outputChannels : spec.window.channels) * rows.output * cols.output
+}
+
+// Known before the numbering is built, so that no spec makes anybody allocate for it.
+function rowBitsOf(spec: LayerSpec): number {
+  const bits = (sizes: readonly number[]): number => sizes.reduce((sum, size) => sum + bitsFor(Math.ceil(size)), 0)
+  if (spec.kind === 'dense') return bits([spec.rows, spec.outputSize / spec.outputChunk, spec.outputChunk / spec.slots])
+  if (spec.kind === 'matmul') return bits([spec.rows, spec.outputs / spec.outputChunk, spec.outputChunk / spec.slots])
+  if (!('window' in spec)) return bits([spec.size / spec.chunk, spec.chunk / spec.slots])
+  const [rows, cols] = windowAxes(spec.window)
+  const [channels, planes] = spec.kind === 'conv' ? [spec.outputChannels, spec.outputPlanes] : [spec.window.channels, spec.planes]
+  return bits([channels / planes, planes, rows.output, cols.output / spec.slots])
 }
 
 function refuse(reason: string): never {

@@ -9,7 +9,7 @@ import { type Kernels, POINT_BYTES, SCALAR_BYTES } from '../kernels/kernels.ts'
 import { placeScalars, readScalar, readScalars, writeScalars } from '../kernels/scalars.ts'
 import { drawGateChallenges, drawLinkChallenges, type ProofLayout, placeGate, proofLayout, startTranscript } from '../protocol/messages.ts'
 import { powers } from '../protocol/powers.ts'
-import { createRelation } from '../relation/create-relation.ts'
+import { createRelation, outputCountOf } from '../relation/create-relation.ts'
 import { chunkCount, spaceWeights } from '../relation/index-space.ts'
 import { phiExponents, type Relation, type Source, type Wiring } from '../relation/relation.ts'
 
@@ -34,6 +34,9 @@ export type Prepared = { readonly ok: true; readonly equation: Equation } | { re
 
 /** Decodes a proof and computes its equation. Everything it allocates belongs to the caller's scope. */
 export function prepareEquation(engine: ProofEngine, statement: LayerStatement, proof: Uint8Array): Prepared {
+  // Every cell row is a point of the proof: a short proof of a huge layer costs nothing to refuse.
+  const { spec } = statement
+  if (proof.length < ENCODED_POINT_BYTES * (outputCountOf(spec) / Math.max(1, spec.slots))) return fail('length')
   const relation = relationOrUndefined(statement)
   if (relation === undefined) return fail('statement')
   const layout = proofLayout(relation)
