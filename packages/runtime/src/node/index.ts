@@ -1,6 +1,7 @@
 export { type LlamaEngine, type LlamaEngineOptions, openLlamaEngine } from './llama-engine.ts'
 export { type AddModelOptions, type ModelKind, type ModelStore, openModelStore, type StoredModel } from './model-store.ts'
 export { type DetectedOllama, defaultOllamaAddress, detectOllama, type OllamaModel, ollamaAddress } from './ollama-api.ts'
+export { type EmbeddingModel, type OllamaEmbeddingOptions, openOllamaEmbedding } from './ollama-embedding.ts'
 export { type OllamaEngineOptions, openOllamaEngine } from './ollama-engine.ts'
 export { openReferenceFile, type ReferenceFileOptions } from './onnx-file.ts'
 export { loadModel } from './sandbox-model.ts'
