@@ -53,7 +53,13 @@ writeFileSync(
       writeFileSync(join(folder, `${i}.wasm`), model.wasm)
       writeFileSync(join(folder, `${i}.bin`), input)
       const { offset = 0 } = model.manifest.outputs[0] ?? {}
-      return { wasm: `${i}.wasm`, input: `${i}.bin`, inputOffset: model.manifest.inputs[0]?.offset ?? 0, outputOffset: offset, outputBytes: runCompiled(model, input).output.length }
+      return {
+        wasm: `${i}.wasm`,
+        input: `${i}.bin`,
+        inputOffset: model.manifest.inputs[0]?.offset ?? 0,
+        outputOffset: offset,
+        outputBytes: runCompiled(model, input).output.length,
+      }
     }),
   ),
 )
@@ -68,9 +74,7 @@ function otherNode(): { readonly path: string; readonly version: string } | unde
     try {
       const version = execFileSync(path, ['--version'], { encoding: 'utf8' }).trim()
       if (version !== process.version) return { path, version }
-    } catch {
-      continue
-    }
+    } catch {}
   return undefined
 }
 

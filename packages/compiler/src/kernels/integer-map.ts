@@ -1,7 +1,7 @@
 // Elementwise kernels over centred int16, four at a time: load, widen to int32, compute, narrow, store.
 import { FunctionBuilder } from '@tacit/wasm'
 import { splatI32 } from './post-operation.ts'
-import { emitNarrow, type RequantizePlan } from './requantize-post.ts'
+import { emitNarrow, emitWideClamp, type RequantizePlan } from './requantize-post.ts'
 
 /** One requantised term per operand: v = sum of M_i * (x_i or x_i^2), plus B. */
 export type IntegerMap = {
@@ -34,6 +34,7 @@ export function buildIntegerMap(map: IntegerMap): FunctionBuilder {
           .v128(splatI32(map.multipliers[operand] ?? 0))
           .op(multiply, 'i64x2.add')
       }
+      if (map.plan.wide) emitWideClamp(f, map.plan)
       f.i32(map.plan.shift).op('i64x2.shr_u')
     }
     emitNarrow(f, map.plan)

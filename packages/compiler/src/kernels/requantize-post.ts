@@ -47,8 +47,8 @@ export function emitNarrow(f: FunctionBuilder, plan: RequantizePlan): void {
   f.v128(splatI32(plan.lo)).op('i32x4.max_s').v128(splatI32(plan.hi)).op('i32x4.min_s')
 }
 
-// v + 2^62 clamped to what shifts to lo..hi. Needs no local: bitselect is done with the comparison's own copies.
-function emitWideClamp(f: FunctionBuilder, plan: RequantizePlan): void {
+/** v + 2^62 on the stack clamped to what shifts to lo..hi. */
+export function emitWideClamp(f: FunctionBuilder, plan: RequantizePlan): void {
   const local: Local = f.local('v128')
   const offset = 1n << 62n
   const lowest = (BigInt(plan.lo) << BigInt(plan.shift)) + offset

@@ -320,7 +320,6 @@ function lowerMap(inputs: readonly number[], meaning: Q8Boundary, state: Q8State
     terms.bias < 0n ? -terms.bias : terms.bias,
   )
   const plan = planOf(meaning, terms.shift, largest)
-  if (plan.wide) throw new ProfileError('an elementwise layer has a range beyond int32')
   const map: IntegerMap = {
     size,
     multipliers: terms.multipliers,
