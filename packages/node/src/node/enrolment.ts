@@ -2,6 +2,7 @@
 import {
   deriveModelId,
   dripTo,
+  ensureAllowance,
   fetchEligibility,
   fetchGasBalance,
   fetchModel,
@@ -63,10 +64,17 @@ export async function enrolWorker(operator: TransactionSender, identity: Signer,
       await setWorkerProfile(operator, identity.address, profile)
     if (known.status === 'draining') await resumeWorker(operator, identity.address)
   }
-  for (const modelId of models) {
-    if (await fetchEligibility(connection, identity.address, modelId)) continue
-    await stakeFor(operator, { worker: identity.address, modelId, amountWei: await stakeWei(modelId) })
-  }
+  const stakes = await Promise.all(
+    models.map(async (modelId) => {
+      const isDone = await fetchEligibility(connection, identity.address, modelId)
+      return { modelId, amountWei: isDone ? 0n : await stakeWei(modelId) }
+    }),
+  )
+  const open = stakes.filter(({ amountWei }) => amountWei > 0n)
+  // One allowance for all of them: side by side they would overwrite each other's.
+  const totalWei = open.reduce((sum, { amountWei }) => sum + amountWei, 0n)
+  if (totalWei > 0n) await ensureAllowance(operator, connection.deployment.contracts.workerRegistry, totalWei)
+  await Promise.all(open.map((stake) => stakeFor(operator, { worker: identity.address, ...stake })))
 }
 
 /** Gives an account of a local network gas, when it has none. */
