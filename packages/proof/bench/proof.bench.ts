@@ -134,7 +134,7 @@ async function sharing(engine: ProofEngine, chain: QuantisedNetwork, report: Rep
   const described = describeNetwork(chain)
   const registered: Registered = await registerNetwork(engine, described)
   const tensors = runNetwork(engine, described, [new Int8Array(1024).fill(3)])
-  const { jobs } = await proveInference(engine, registered, tensors, () => false)
+  const { jobs } = await proveInference(engine, registered, tensors)
   const times: number[] = []
   const layers: { statement: (typeof jobs)[number]['statement']; proof: Uint8Array }[] = []
   for (const job of jobs) {

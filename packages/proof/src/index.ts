@@ -25,6 +25,8 @@ export {
 export { decodeNetworkProof, encodeNetworkProof } from './network/encoding.ts'
 export { type BoundaryCommitments, boundaryLayouts, type NetworkLayer, networkDigest, type ProvableNetwork } from './network/network.ts'
 export { assignJobs, type LayerJob, planJobs, provingCost, type RequestContext } from './network/plan-jobs.ts'
+export { type ProvedNetwork, type ProveNetworkOptions, proveNetwork } from './network/prove-network.ts'
+export { parseProvableNetwork, type RegisteredNetwork, registerNetwork } from './network/register-network.ts'
 export { type ExpectedEnds, type NetworkProof, type NetworkVerdict, verifyNetwork } from './network/verify-network.ts'
 export { type LayerWitness, type ProveOptions, type ProvingStage, proveLayer } from './prover/prove-layer.ts'
 export type { ActivationLayout } from './relation/index-space.ts'

@@ -5,9 +5,12 @@ import type { Q8Boundary, Q8Layer, Q8Model } from '../../model/src/q8/q8-model.t
 import { runQ8 } from '../../model/src/q8/run-q8.ts'
 import { createProofEngine } from '../src/engine.ts'
 import { describeNetwork } from '../src/network/describe-network.ts'
+import { networkDigest } from '../src/network/network.ts'
+import { parseProvableNetwork } from '../src/network/register-network.ts'
 import { verifyNetwork } from '../src/network/verify-network.ts'
-import { seeded } from './support/layers.ts'
-import { proveInference, registerNetwork, runNetwork } from './support/prove-network.ts'
+import { random, seeded } from './support/layers.ts'
+import { proveInference, registerNetwork, requestContext, runNetwork } from './support/prove-network.ts'
+import { proveNetwork } from '../src/network/prove-network.ts'
 
 function randomModel(seed: number): Q8Model {
   const next = seeded(seed)
@@ -113,7 +116,46 @@ describe('random q8 networks', async () => {
       })
       const registered = await registerNetwork(engine, described)
       const { proof, options } = await proveInference(engine, registered, tensors)
-      assert.deepEqual(verifyNetwork(registered.network, proof, options), { ok: true })
+      const published = parseProvableNetwork(JSON.parse(JSON.stringify(registered.network)))
+      assert.equal(networkDigest(published), networkDigest(registered.network))
+      assert.deepEqual(verifyNetwork(published, proof, options), { ok: true })
     })
   }
+
+  it('a network whose published form was changed is refused or has another digest', async () => {
+    const described = describeNetwork(randomModel(1))
+    const { network } = await registerNetwork(engine, described)
+    const text = JSON.stringify(network)
+    const changed = (from: string | RegExp, to: string): unknown => JSON.parse(text.replace(from, to))
+    const digest = networkDigest(network)
+    for (const value of [
+      changed('"inputCount":1', '"inputCount":2'),
+      changed('"points":"0x02', '"points":"0x'),
+      changed('"kind":"conv"', '"kind":"convolution"'),
+      {},
+      null,
+      7,
+    ])
+      assert.throws(() => parseProvableNetwork(value), { code: /^(protocol\.malformed|proof\.unsupported-layer)$/ })
+    const other = parseProvableNetwork(changed(/"digest":"0x../, '"digest":"0x00'))
+    assert.notEqual(networkDigest(other), digest)
+  })
+
+  it('stops between layers, and reports its progress', async () => {
+    const described = describeNetwork(randomModel(2))
+    const registered = await registerNetwork(engine, described)
+    const side = randomModel(2).boundaries[0]?.shape.reduce((a, b) => a * b, 1) ?? 0
+    const tensors = runNetwork(engine, described, [new Int8Array(side)])
+    const controller = new AbortController()
+    const seen: number[] = []
+    const onProgress = (done: number): void => {
+      seen.push(done)
+      if (done === 2) controller.abort(new Error('enough'))
+    }
+    const options = { engine, random, context: requestContext(), signal: controller.signal, onProgress }
+    await assert.rejects(proveNetwork(registered, tensors, options), /enough/)
+    assert.deepEqual(seen, [1, 2])
+    const lie = tensors.map((tensor, k) => (k === 2 ? tensor.map((value) => value ^ 1) : tensor))
+    await assert.rejects(proveNetwork(registered, lie, { engine, random, context: requestContext() }), { code: 'proof.witness-mismatch' })
+  })
 })
