@@ -4,6 +4,7 @@ pragma solidity 0.8.37;
 import {IERC20} from "@openzeppelin/contracts/token/ERC20/IERC20.sol";
 import {IERC20Permit} from "@openzeppelin/contracts/token/ERC20/extensions/IERC20Permit.sol";
 import {SafeERC20} from "@openzeppelin/contracts/token/ERC20/utils/SafeERC20.sol";
+import {IERC1271} from "@openzeppelin/contracts/interfaces/IERC1271.sol";
 import {IERC3009} from "@openzeppelin/contracts/interfaces/draft-IERC3009.sol";
 import {ECDSA} from "@openzeppelin/contracts/utils/cryptography/ECDSA.sol";
 import {EIP712} from "@openzeppelin/contracts/utils/cryptography/EIP712.sol";
@@ -17,7 +18,7 @@ import {RevenueStreams} from "./RevenueStreams.sol";
 /// @title The pool that pays for inference.
 /// @notice A payer deposits once, locks parts of it per payee, and signs cumulative vouchers off chain. The payee redeems
 /// the highest voucher of each channel. Immutable: no owner, no upgrade, no pause. The token must be a plain ERC-20
-/// (no fee on transfer, no rebasing).
+/// (no rebasing; a deposit that brings in less than it says is refused).
 /// @dev Vouchers are x402 batch settlement's type under its domain name, so clients of that scheme can sign them.
 contract PaymentPool is RevenueStreams, EIP712, Multicall, ReentrancyGuardTransient {
     using SafeERC20 for IERC20;
@@ -26,6 +27,8 @@ contract PaymentPool is RevenueStreams, EIP712, Multicall, ReentrancyGuardTransi
     bytes32 public constant VOUCHER_TYPEHASH = keccak256("Voucher(bytes32 channelId,uint128 maxClaimableAmount)");
     /// @notice EIP-712 type of a payee's consent to close a channel, keeping `finalAmount` claimable.
     bytes32 public constant RELEASE_TYPEHASH = keccak256("Release(bytes32 channelId,uint128 finalAmount)");
+    /// @notice What a payer that is a contract may spend on judging one voucher: more would let it hold up a batch.
+    uint256 public constant CONTRACT_SIGNATURE_GAS = 400_000;
 
     /// @notice What is paid in.
     IERC20 public immutable token;
@@ -74,8 +77,9 @@ contract PaymentPool is RevenueStreams, EIP712, Multicall, ReentrancyGuardTransi
         bytes32 r,
         bytes32 s
     ) external nonReentrant {
-        _credit(payer, amount);
+        uint256 held = token.balanceOf(address(this));
         IERC3009(address(token)).receiveWithAuthorization(payer, address(this), amount, validAfter, validBefore, nonce, v, r, s);
+        _credit(payer, payer, amount, held);
     }
 
     /// @notice Takes free tokens out.
@@ -117,7 +121,7 @@ contract PaymentPool is RevenueStreams, EIP712, Multicall, ReentrancyGuardTransi
         bytes32 channelId = channelIdOf(msg.sender, payee, modelId, salt);
         Channel storage c = _open(channelId);
         require(c.unlockAt == 0, UnlockPending(c.unlockAt));
-        c.unlockAt = uint40(block.timestamp + config.parameters().unlockDelaySeconds);
+        c.unlockAt = uint40(block.timestamp + uint256(c.unlockDelayMinutes) * 1 minutes);
         emit UnlockRequested(channelId, c.unlockAt);
     }
 
@@ -230,14 +234,19 @@ contract PaymentPool is RevenueStreams, EIP712, Multicall, ReentrancyGuardTransi
     // ---------------------------------------------------------------------------------------------- internal
 
     function _deposit(address payer, uint256 amount) private {
-        _credit(payer, amount);
+        uint256 held = token.balanceOf(address(this));
         token.safeTransferFrom(msg.sender, address(this), amount);
+        _credit(payer, msg.sender, amount, held);
     }
 
-    function _credit(address payer, uint256 amount) private {
+    /// @dev Only what came in counts: a token may take a fee, and one without ERC-3009 may answer an unknown call without a
+    /// transfer (the fallback of wrapped native currencies does). Every caller is guarded against reentrancy.
+    function _credit(address payer, address from, uint256 amount, uint256 heldBefore) private {
         require(amount > 0, InvalidAmount(amount));
+        uint256 held = token.balanceOf(address(this));
+        require(held >= heldBefore + amount, DepositIncomplete(amount, held - heldBefore));
         freeBalanceOf[payer] += amount;
-        emit Deposited(payer, msg.sender, amount);
+        emit Deposited(payer, from, amount);
     }
 
     function _debit(address payer, uint256 amount) private {
@@ -257,13 +266,16 @@ contract PaymentPool is RevenueStreams, EIP712, Multicall, ReentrancyGuardTransi
         require(c.status == ChannelStatus.None, ChannelExists(channelId));
         (address modelOwner, uint16 ownerBps, bool active) = models.splitOf(to.modelId);
         require(active, ModelUnavailable(to.modelId));
-        uint16 protocolBps = config.parameters().protocolFeeBps;
+        IAIConfig.Parameters memory p = config.parameters();
+        uint16 protocolBps = p.protocolFeeBps;
         require(uint256(ownerBps) + protocolBps <= 10_000, UnsoundSplit());
         c.locked = amount;
         c.modelOwner = modelOwner;
         c.ownerBps = ownerBps;
         c.protocolBps = protocolBps;
         c.status = ChannelStatus.Open;
+        // Rounded up; the longest delay, 30 days, is 43,200 minutes.
+        c.unlockDelayMinutes = uint16((uint256(p.unlockDelaySeconds) + 59) / 1 minutes);
         emit Locked(channelId, msg.sender, to.payee, to.modelId, to.salt, amount);
     }
 
@@ -354,7 +366,21 @@ contract PaymentPool is RevenueStreams, EIP712, Multicall, ReentrancyGuardTransi
     function _signedBy(address signer, bytes32 digest, bytes calldata signature) private view returns (bool) {
         (address recovered, ECDSA.RecoverError err,) = ECDSA.tryRecoverCalldata(digest, signature);
         if (err == ECDSA.RecoverError.NoError && recovered == signer) return true;
-        return signer.code.length > 0 && SignatureChecker.isValidERC1271SignatureNowCalldata(signer, digest, signature);
+        return signer.code.length > 0 && _acceptedByContract(signer, digest, signature);
+    }
+
+    /// @dev ERC-1271 with a bounded bill. The caller must bring the whole allowance, so that a good signature never fails
+    /// for a gas limit that was set too low: such a call reverts instead of skipping the claim.
+    function _acceptedByContract(address signer, bytes32 digest, bytes calldata signature) private view returns (bool accepted) {
+        bytes memory question = abi.encodeCall(IERC1271.isValidSignature, (digest, signature));
+        bytes32 yes = IERC1271.isValidSignature.selector;
+        // EIP-150: of what is left, 63/64 can be passed on.
+        require(gasleft() >= (CONTRACT_SIGNATURE_GAS * 64) / 63 + 1_000, GasTooLow());
+        assembly ("memory-safe") {
+            // Nothing but the first word of the answer is copied, however long it is.
+            let answered := staticcall(CONTRACT_SIGNATURE_GAS, signer, add(question, 0x20), mload(question), 0x00, 0x20)
+            accepted := and(answered, and(gt(returndatasize(), 0x1f), eq(mload(0x00), yes)))
+        }
     }
 
     function _refuse(Claim calldata claim, bytes32 channelId, SkipReason reason) private view {

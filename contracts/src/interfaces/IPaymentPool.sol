@@ -10,7 +10,7 @@ interface IPaymentPool {
         Closed
     }
 
-    /// @notice A lock; two storage slots. The split is fixed when the lock is made.
+    /// @notice A lock; two storage slots. Split and unlock delay are fixed when the lock is made.
     /// @param locked What the payee may claim in total, claimed part included.
     /// @param claimed What the payee has claimed.
     /// @param modelOwner Who gets the owner's share.
@@ -18,6 +18,7 @@ interface IPaymentPool {
     /// @param protocolBps The protocol's share.
     /// @param unlockAt When the payer may take back what is not claimed; zero while no unlock is requested.
     /// @param status See ChannelStatus.
+    /// @param unlockDelayMinutes How long after a request `unlockAt` lies.
     struct Channel {
         uint128 locked;
         uint128 claimed;
@@ -26,6 +27,7 @@ interface IPaymentPool {
         uint16 protocolBps;
         uint40 unlockAt;
         ChannelStatus status;
+        uint16 unlockDelayMinutes;
     }
 
     /// @notice The payee's half of a channel's name; the payer is the caller.
@@ -103,6 +105,10 @@ interface IPaymentPool {
     error ChannelExists(bytes32 channelId);
     /// @notice There is no such open channel.
     error ChannelNotOpen(bytes32 channelId);
+    /// @notice The token moved less than was to be deposited.
+    error DepositIncomplete(uint256 wanted, uint256 received);
+    /// @notice Too little gas to let a payer's contract judge a signature.
+    error GasTooLow();
     /// @notice Zero, or more than 128 bits.
     error InvalidAmount(uint256 amount);
     /// @notice The zero address cannot be paid.

@@ -72,12 +72,12 @@ async function paymentGas(chain: Chain): Promise<Record<string, number>> {
   const topUp = await topUpLock(client, { ...first.target, amountWei: token })
   const many = []
   for (let i = 0; i < 20; i++) many.push(await open())
-  const batchFirst = await redeemVouchers(
+  const [batchFirst] = await redeemVouchers(
     worker,
     many.map(({ key }) => claim(key, token)),
     { receiptsRoot: root },
   )
-  const batchNext = await redeemVouchers(
+  const [batchNext] = await redeemVouchers(
     worker,
     many.map(({ key }) => claim(key, 2n * token)),
     { receiptsRoot: root },
@@ -103,8 +103,8 @@ async function paymentGas(chain: Chain): Promise<Record<string, number>> {
   }
 }
 
-function gasOf(receipt: TransactionReceipt): number {
-  return Number(receipt.gasUsed)
+function gasOf(receipt: TransactionReceipt | undefined): number {
+  return Number(receipt?.gasUsed)
 }
 
 function round(value: number): number {

@@ -12,7 +12,13 @@ describe('contracts', () => {
       const failed = tests.filter((test) => !test.isPassed).map((test) => `${test.suite}.${test.name}: ${test.reason}`)
       assert.deepEqual(failed, [])
       const suites = [...new Set(tests.map((test) => test.suite))].sort()
-      assert.deepEqual(suites, ['PaymentPoolInvariantTest', 'PaymentPoolTest', 'RegistriesTest', 'WorkerRegistryInvariantTest'])
+      assert.deepEqual(suites, [
+        'HostileTest',
+        'PaymentPoolInvariantTest',
+        'PaymentPoolTest',
+        'RegistriesTest',
+        'WorkerRegistryInvariantTest',
+      ])
       for (const test of tests.filter((each) => each.name.startsWith('invariant_')))
         assert.ok(test.runs >= 500, `${test.name}: ${test.runs} calls`)
       for (const test of tests.filter((each) => each.name.startsWith('testFuzz_')))

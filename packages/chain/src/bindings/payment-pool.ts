@@ -13,6 +13,7 @@ import {
 } from '@tacit/protocol'
 import { type ContractCall, encodeCall } from '../call.ts'
 import type { ChainConnection } from '../connection.ts'
+import { TransactionRevertedError } from '../errors.ts'
 import { paymentPoolAbi } from '../generated/payment-pool.ts'
 import { readContract } from '../internal/read-contract.ts'
 import type { TransactionSender } from '../transaction-sender.ts'
@@ -170,14 +171,54 @@ export async function redeemVoucher(
   return await sender.send(redeemCall(sender.connection, sender.address, claim, receiptsRoot))
 }
 
-/** Redeems many vouchers of the sender; those that cannot be redeemed are skipped (event `ClaimSkipped`). */
+/**
+ * Redeems many vouchers of the sender, in as many transactions as the gas limit of a transaction asks for; those that cannot
+ * be redeemed are skipped (event `ClaimSkipped`). A batch without a single good voucher does not stop the others.
+ *
+ * @returns the receipts, at least one unless there are no claims.
+ * @throws TransactionRevertedError (`NothingRedeemed`) when no voucher could be redeemed.
+ */
 export async function redeemVouchers(
   sender: TransactionSender,
   claims: readonly VoucherClaim[],
   { receiptsRoot = zeroRoot }: { readonly receiptsRoot?: Hex } = {},
-): Promise<TransactionReceipt> {
-  const args = [claims.map((claim) => encodeClaim(sender.connection, sender.address, claim)), receiptsRoot] as const
-  return await sender.send(encodeCall('redeeming vouchers', poolOf(sender), { abi: paymentPoolAbi, functionName: 'redeemMany', args }))
+): Promise<readonly TransactionReceipt[]> {
+  const receipts: TransactionReceipt[] = []
+  let refused: TransactionRevertedError | undefined
+  for (const batch of batchesOf(claims.map((claim) => encodeClaim(sender.connection, sender.address, claim)))) {
+    const args = [batch, receiptsRoot] as const
+    const call = encodeCall('redeeming vouchers', poolOf(sender), { abi: paymentPoolAbi, functionName: 'redeemMany', args })
+    try {
+      receipts.push(await sender.send(call))
+    } catch (error) {
+      if (!(error instanceof TransactionRevertedError)) throw error
+      refused ??= error
+    }
+  }
+  if (receipts.length === 0 && refused !== undefined) throw refused
+  return receipts
+}
+
+// A transaction may use 2^24 gas (EIP-7825), and nodes take transactions of up to 128 KiB. A voucher of a plain key costs
+// at most 60,000 gas and 500 bytes; one of a contract up to PaymentPool.CONTRACT_SIGNATURE_GAS more.
+const batchGas = 8_000_000
+const batchBytes = 64 * 1024
+
+function batchesOf(claims: readonly EncodedClaim[]): readonly (readonly EncodedClaim[])[] {
+  const batches: EncodedClaim[][] = []
+  let [gas, bytes] = [batchGas, batchBytes] // a batch that is full: the first claim opens another
+  for (const claim of claims) {
+    const claimBytes = 288 + claim.signature.length / 2
+    const claimGas = 60_000 + (claim.isPlain ? 0 : 410_000) + 16 * claimBytes
+    gas += claimGas
+    bytes += claimBytes
+    if (gas > batchGas || bytes > batchBytes) {
+      batches.push([])
+      ;[gas, bytes] = [claimGas, claimBytes]
+    }
+    batches.at(-1)?.push(claim)
+  }
+  return batches
 }
 
 /** The call that redeems one voucher, for whoever sends it in another way. */
@@ -191,11 +232,10 @@ function encodeClaim(chain: ChainConnection, payee: Address, claim: VoucherClaim
   const { payer, modelId, salt, amountWei, maxClaimableAmount } = claim
   const digest = createVoucherDigest({ chainId: chain.chainId, contract: chain.deployment.contracts.paymentPool })
   const channelId = channelIdOf(chain, { payer, payee, modelId, salt })
-  const signature =
-    claim.signature.length === 132
-      ? (withRecoverableV(payer, digest({ channelId, maxClaimableAmount }), claim.signature) ?? claim.signature)
-      : claim.signature
-  return { payer, modelId, salt, amount: amountWei, maxClaimableAmount, signature }
+  const recoverable =
+    claim.signature.length === 132 ? withRecoverableV(payer, digest({ channelId, maxClaimableAmount }), claim.signature) : undefined
+  const signature = recoverable ?? claim.signature
+  return { payer, modelId, salt, amount: amountWei, maxClaimableAmount, signature, isPlain: recoverable !== undefined }
 }
 
 type EncodedClaim = {
@@ -205,6 +245,8 @@ type EncodedClaim = {
   readonly amount: bigint
   readonly maxClaimableAmount: bigint
   readonly signature: Hex
+  /** Whether the payer's own key signed; otherwise the pool asks the payer's contract, if it is one. */
+  readonly isPlain: boolean
 }
 
 function poolOf(sender: TransactionSender): Address {
