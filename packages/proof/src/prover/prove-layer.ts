@@ -358,5 +358,7 @@ type ResponseState = {
 }
 
 function sameValues(a: Int8Array, b: Int8Array): boolean {
-  return a.length === b.length && a.every((value, i) => value === b[i])
+  if (a.length !== b.length) return false
+  for (let i = 0; i < a.length; i++) if (a[i] !== b[i]) return false
+  return true
 }

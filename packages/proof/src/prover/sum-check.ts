@@ -7,7 +7,7 @@ import type { Relation } from '../relation/relation.ts'
 import type { CellWitness } from '../witness/cells.ts'
 
 /** Pairs of rows that differ in the most significant remaining bit: (low row, high row, weight index), rows counted from 1. */
-type Pairs = { readonly at: number; readonly count: number; readonly indices: Uint32Array }
+type Pairs = { readonly triples: Uint32Array; readonly count: number; readonly indices: Uint32Array }
 
 /** State between rounds. */
 export class SumCheck {
@@ -21,6 +21,7 @@ export class SumCheck {
   #indices: Uint32Array
   #rows = 0
   #round = 0
+  #pairs: Pairs | undefined
 
   constructor(kernels: Kernels, relation: Relation, witness: CellWitness, tau: readonly bigint[]) {
     this.#kernels = kernels
@@ -61,9 +62,11 @@ export class SumCheck {
     const { rowBits } = this.#relation.space
     const mark = kernels.mark()
     const pairs = this.#makePairs(rowBits - this.#round - 1)
+    this.#pairs = pairs
+    const at = this.#placePairs(pairs)
     const weights = eqTable(kernels, this.#tauAt + SCALAR_BYTES * (this.#round + 1), rowBits - this.#round - 1)
-    if (this.#round === 0) kernels.x.firstRound(this.#out, this.#witness.cells, this.#witness.columns, pairs.at, pairs.count, weights)
-    else kernels.x.nextRound(this.#out, this.#rows, pairs.at, pairs.count, weights)
+    if (this.#round === 0) kernels.x.firstRound(this.#out, this.#witness.cells, this.#witness.columns, at, pairs.count, weights)
+    else kernels.x.nextRound(this.#out, this.#rows, at, pairs.count, weights)
     const [atZero = 0n, square = 0n] = readScalars(kernels, this.#out, 2)
     kernels.release(mark)
     const tau = this.#tau[this.#round] ?? 0n
@@ -74,12 +77,13 @@ export class SumCheck {
   bind(challenge: bigint): void {
     const kernels = this.#kernels
     kernels.scoped(() => {
-      const { rowBits } = this.#relation.space
-      const pairs = this.#makePairs(rowBits - this.#round - 1)
+      const pairs = this.#pairs ?? this.#makePairs(this.#relation.space.rowBits - this.#round - 1)
+      this.#pairs = undefined
+      const at = this.#placePairs(pairs)
       const r = placeScalars(kernels, [challenge])
       const target = this.#buffers[this.#round % 2] ?? 0
-      if (this.#round === 0) kernels.x.firstFold(target, this.#witness.cells, this.#witness.columns, pairs.at, pairs.count, r)
-      else kernels.x.nextFold(target, this.#rows, pairs.at, pairs.count, r)
+      if (this.#round === 0) kernels.x.firstFold(target, this.#witness.cells, this.#witness.columns, at, pairs.count, r)
+      else kernels.x.nextFold(target, this.#rows, at, pairs.count, r)
       this.#rows = target
       this.#indices = pairs.indices
     })
@@ -116,17 +120,25 @@ export class SumCheck {
     const rows = this.#indices
     const split = rows.findIndex((row) => row >= half)
     const lows = split < 0 ? rows.length : split
-    const triples: number[] = []
-    const indices: number[] = []
-    for (let low = 0, high = lows; low < lows || high < rows.length; ) {
+    // at most one pair per remaining row
+    const triples = new Uint32Array(3 * rows.length)
+    const indices = new Uint32Array(rows.length)
+    let count = 0
+    for (let low = 0, high = lows; low < lows || high < rows.length; count++) {
       const a = low < lows ? (rows[low] ?? 0) : Number.POSITIVE_INFINITY
       const b = high < rows.length ? (rows[high] ?? 0) - half : Number.POSITIVE_INFINITY
       const index = Math.min(a, b)
-      triples.push(a === index ? ++low : 0, b === index ? ++high : 0, index)
-      indices.push(index)
+      triples[3 * count] = a === index ? ++low : 0
+      triples[3 * count + 1] = b === index ? ++high : 0
+      triples[3 * count + 2] = index
+      indices[count] = index
     }
-    const at = this.#kernels.allocate(4 * triples.length)
-    this.#kernels.uint32(at, triples.length).set(triples)
-    return { at, count: indices.length, indices: Uint32Array.from(indices) }
+    return { triples: triples.subarray(0, 3 * count), count, indices: indices.subarray(0, count) }
+  }
+
+  #placePairs(pairs: Pairs): number {
+    const at = this.#kernels.allocate(4 * pairs.triples.length)
+    this.#kernels.uint32(at, pairs.triples.length).set(pairs.triples)
+    return at
   }
 }
