@@ -134,22 +134,12 @@ describe('the tacit command', () => {
     it('invites another directory, which gets money from the faucet, buys an inference and checks it by its own checkpoint', async () => {
       const invited = await runCli(home, 'invite', '--json')
       const { invitation } = invited.json as { invitation: string }
-      const altered = `${invitation.slice(0, 300)}${invitation[300] === 'A' ? 'B' : 'A'}${invitation.slice(301)}`
-      const refused = await runCli(guest, 'join', altered, '--json')
-      assert.equal((refused.json as { error: { code: string } }).error.code, 'cli.invitation-malformed')
-      assert.equal(existsSync(join(guest, 'network.json')), false)
-
       const joined = await runCli(guest, 'join', invitation, '--json')
       assert.equal(joined.code, 0, joined.stderr)
       assert.ok(BigInt((joined.json as { poolWei: string }).poolWei) > 0n)
-      const [bought, again] = await Promise.all([
-        runCli(guest, 'infer', '--digit', '5', '--json'),
-        runCli(guest, 'join', invitation, '--json'),
-      ])
+      const bought = await runCli(guest, 'infer', '--digit', '5', '--json')
       const done = bought.json as Performed
       assert.ok(bought.code === 0 && done.verified, bought.stderr)
-      assert.equal((again.json as { error: { code: string } }).error.code, 'cli.already-joined')
-
       const own = join(root, 'own-checkpoint.json')
       assert.equal((await runCli(guest, 'checkpoint', '--for', done.receipt, '--out', own)).code, 0)
       const [verified, wallet, doctor] = await Promise.all([

@@ -8,9 +8,11 @@ import { afterEach, beforeEach, describe, it } from 'node:test'
 import { startEmbeddedChain } from '@tacit/chain/embedded'
 import { openFileClientStore } from '@tacit/client/node'
 import { loadFastSignatures, openKeyFile } from '@tacit/node/node'
+import { parseBytes32 } from '@tacit/protocol'
 import type { Invocation } from '../src/command.ts'
 import { findCommand } from '../src/commands.ts'
-import { findNetwork } from '../src/network-file.ts'
+import { encodeInvitation } from '../src/invitation.ts'
+import { findNetwork, type NetworkFile } from '../src/network-file.ts'
 import { isLockHeld, takeProcessLock } from '../src/process-lock.ts'
 
 let dataDir = ''
@@ -133,8 +135,11 @@ describe('the lock of a directory', () => {
   })
 
   it('lets a directory belong to one network: a joined one is not started, a starting one not started twice', async () => {
+    await assert.rejects(run('join', {}, [invitation()]), { code: 'chain.unreachable' })
+    assert.equal(findNetwork(dataDir), undefined, 'nothing was joined')
     put('network.json', networkFile('joined', 0))
     await assert.rejects(run('up'), { code: 'cli.already-joined' })
+    await assert.rejects(run('join', {}, [invitation()]), { code: 'cli.already-joined' })
     assert.equal(await run('down'), 0)
     assert.equal(await run('down'), 0)
     const lock = takeProcessLock(join(dataDir, 'network.lock'))
@@ -143,6 +148,23 @@ describe('the lock of a directory', () => {
     lock?.release()
   })
 })
+
+function invitation(): string {
+  const { network } = JSON.parse(networkFile('joined', 0)) as NetworkFile
+  const { paymentPool, workerRegistry, modelRegistry } = network.deployment.contracts
+  const { chainId } = network.deployment
+  return encodeInvitation({
+    type: 'tacit-invitation/1',
+    network,
+    checkpoint: {
+      type: 'tacit-checkpoint/1',
+      chainId,
+      blockNumber: '1',
+      blockHash: parseBytes32(`0x${'1'.repeat(64)}`),
+      contracts: { paymentPool, workerRegistry, modelRegistry },
+    },
+  })
+}
 
 function networkFile(kind: 'local' | 'joined', pid: number): string {
   const contracts = ['tacitToken', 'aiConfig', 'modelRegistry', 'workerRegistry', 'paymentPool', 'faucet']
