@@ -132,14 +132,14 @@ describe('what cannot be compiled', () => {
       name: 'g',
       inputs: ['x'],
       outputs: ['y'],
-      nodes: [{ name: 'n', operation: { operator: 'ArgMax' as const, axis: 0, keepDims: true }, inputs: ['x'], outputs: ['y'] }],
+      nodes: [{ name: 'n', operation: { operator: 'HardSwish' as const }, inputs: ['x'], outputs: ['y'] }],
       constants: new Map(),
       types,
     }
     await assert.rejects(compileModel(unsupported, { profile: 'f32' }), {
       code: 'compiler.unsupported-node',
       node: 'n',
-      operator: 'ArgMax',
+      operator: 'HardSwish',
     })
   })
 })

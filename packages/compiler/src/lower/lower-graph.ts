@@ -10,6 +10,7 @@ import { lowerMovement } from './movement.ts'
 import { lowerBatchNormalization, lowerNormalization, lowerReduction, lowerSoftmax } from './normalization.ts'
 import { lowerPool } from './pooling.ts'
 import { lowerGemm, lowerMatMul, lowerMatMulInteger, lowerQLinearMatMul } from './products.ts'
+import { lowerArgExtreme, lowerScalar } from './scalar.ts'
 import { lowerDequantize, lowerDynamicQuantize, lowerQuantize } from './quantization.ts'
 
 const lowerings: Readonly<Record<string, NodeLowering>> = {
@@ -46,6 +47,24 @@ const lowerings: Readonly<Record<string, NodeLowering>> = {
   Expand: lowerMovement,
   Tile: lowerMovement,
   Pad: lowerMovement,
+  ArgMax: lowerArgExtreme,
+  ArgMin: lowerArgExtreme,
+  Cast: lowerScalar,
+  Where: lowerScalar,
+  Not: lowerScalar,
+  And: lowerScalar,
+  Or: lowerScalar,
+  Xor: lowerScalar,
+  Equal: lowerScalar,
+  Less: lowerScalar,
+  LessOrEqual: lowerScalar,
+  Greater: lowerScalar,
+  GreaterOrEqual: lowerScalar,
+  Add: lowerScalar,
+  Sub: lowerScalar,
+  Mul: lowerScalar,
+  Min: lowerScalar,
+  Max: lowerScalar,
 }
 
 function lowerNode(node: GraphNode, state: GraphState): void {

@@ -1,0 +1,85 @@
+// Masks and indices: comparisons, logic, Where, Cast, integer arithmetic, ArgMax.
+import { elementCount, type GraphNode } from '@tacit/model'
+import { UnsupportedNodeError } from '../errors.ts'
+import {
+  binaryScalar,
+  buildArgExtreme,
+  buildScalarMap,
+  castScalar,
+  notScalar,
+  type ScalarFunction,
+  scalarMapKey,
+  scalarTypeOf,
+  selectScalar,
+} from '../kernels/scalar-map.ts'
+import type { View } from '../program/program.ts'
+import type { GraphState } from './graph-state.ts'
+import { storageOf } from './lowering.ts'
+import { broadcast, transposed } from './views.ts'
+
+/** @throws UnsupportedNodeError where the element types have no scalar function. */
+export function lowerScalar(node: GraphNode, state: GraphState): void {
+  const result = node.outputs[0] ?? ''
+  const type = state.type(result)
+  const storage = storageOf(type, node)
+  const views = node.inputs.map((id) => broadcast(state.view(id, node), type.shape))
+  const chosen = scalarFunction(node, views, { storage, isBool: type.elementType === 'bool' })
+  if (chosen === undefined || views.some((view) => view.storage === 'i16'))
+    throw new UnsupportedNodeError(node.name, node.operation.operator, 'there is no kernel for it with these element types')
+  const output = state.out.dense(storage, type.shape)
+  const map = {
+    function: chosen,
+    inputs: views.map((view) => view.storage),
+    output: storage,
+    shape: type.shape,
+    strides: [...views.map(({ strides }) => strides), output.strides],
+  }
+  state.out.call({
+    name: node.operation.operator,
+    key: scalarMapKey(map),
+    build: () => buildScalarMap(map),
+    arguments: [...views, output],
+    reads: views,
+    writes: [output],
+  })
+  state.finishValue(result, output, node.operation.operator)
+}
+
+type Target = { readonly storage: View['storage']; readonly isBool: boolean }
+
+function scalarFunction(node: GraphNode, views: readonly View[], { storage, isBool }: Target): ScalarFunction | undefined {
+  const { operator } = node.operation
+  const [first, second, third] = views
+  if (first === undefined) return undefined
+  if (operator === 'Cast') return castScalar(first.storage, storage, isBool)
+  if (operator === 'Not') return notScalar
+  if (operator === 'Where') {
+    if (second === undefined || second.storage !== third?.storage || second.storage !== storage) return undefined
+    return selectScalar(scalarTypeOf(storage))
+  }
+  if (second === undefined || second.storage !== first.storage) return undefined
+  return binaryScalar(operator, scalarTypeOf(first.storage))
+}
+
+export function lowerArgExtreme(node: GraphNode, state: GraphState): void {
+  const { operation } = node
+  if (operation.operator !== 'ArgMax' && operation.operator !== 'ArgMin') return
+  const { operator: kind, axis } = operation
+  const x = state.view(node.inputs[0] ?? '', node)
+  if (x.storage !== 'f32') throw new UnsupportedNodeError(node.name, kind, `its input is ${x.storage}`)
+  const order = [...x.shape.keys()].filter((other) => other !== axis).concat(axis)
+  const rows = state.out.asDense(transposed(x, order))
+  const size = x.shape[axis] ?? 1
+  const count = elementCount(x.shape) / Math.max(size, 1)
+  const result = node.outputs[0] ?? ''
+  const output = state.out.dense('i64', state.shape(result))
+  state.out.call({
+    name: kind,
+    key: `${kind} ${count} ${size}`,
+    build: () => buildArgExtreme(kind, { rows: count, size }),
+    arguments: [rows, output],
+    reads: [rows],
+    writes: [output],
+  })
+  state.finishValue(result, output, kind)
+}
