@@ -13,6 +13,8 @@ type Mode = 'fold' | 'dense' | 'relinearize' | 'bare'
 const maximumDigits = 4
 /** Unrolled because the planned circuits spend most of their time there: [automorphisms, digits]. */
 const unrolled: readonly (readonly [number, number])[] = [
+  [1, 2],
+  [1, 3],
   [3, 2],
   [7, 2],
   [3, 3],
@@ -97,6 +99,8 @@ export function ${name}(out0: usize, out1: usize, keys: usize, digit0: usize, di
 export function keySwitchSource(): string {
   const modes: readonly Mode[] = ['fold', 'dense', 'relinearize', 'bare']
   const general = modes.flatMap((mode) => Array.from({ length: maximumDigits }, (_, d) => keySwitch(mode, d + 1)))
-  const special = unrolled.flatMap(([count, digits]) => (['fold', 'dense', 'bare'] as const).map((mode) => keySwitch(mode, digits, count)))
+  const special = unrolled.flatMap(([count, digits]) =>
+    modes.filter((mode) => mode !== 'relinearize' || count === 1).map((mode) => keySwitch(mode, digits, count)),
+  )
   return [...general, ...special].join('\n')
 }

@@ -20,6 +20,15 @@ export function rotate(a: usize, out: usize, shift: usize, swap: usize, H: i32):
   }
   pad(out, H);
 }
+// out + the image of a under one automorphism
+export function addImage(a: usize, out: usize, shift: usize, swap: usize, H: i32, p: u32): void {
+  const P = splat(p), bytes = <usize>H << 2, mask = bytes - 1;
+  for (let half: usize = 0; half < 2; half++) {
+    const from = a + (half ^ swap) * (bytes + 64), to = out + half * (bytes + 64);
+    for (let j: usize = 0; j < bytes; j += 16) v128.store(to + j, reduce(i32x4.add(v128.load(to + j), v128.load(from + ((j + shift) & mask))), P));
+  }
+  pad(out, H);
+}
 // a + sum of its images under the automorphisms
 export function sumImages(a: usize, out: usize, maps: usize, count: i32, H: i32, p: u32): void {
   const P = splat(p), bytes = <usize>H << 2, stride = bytes + 64, mask = bytes - 1;

@@ -19,6 +19,7 @@ export type Kernels = {
     | 'garner3'
     | 'padHalves'
     | 'rotate'
+    | 'addImage'
     | 'sumImages'
     | 'dotImages'
     | 'weave'

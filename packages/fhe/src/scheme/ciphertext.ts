@@ -28,15 +28,21 @@ export function loadParts(ring: Ring, ciphertext: Ciphertext): readonly Limbs[] 
   )
 }
 
-/** Copies limbs out of working memory. */
+/** Copies limbs out of working memory, into one buffer for all of them. */
 export function storeParts(ring: Ring, parts: readonly Limbs[], level: number, scale: number): Ciphertext {
   const words = ring.limbBytes / 4
-  const copy = (limb: number): Uint32Array => ring.arena.words.slice(limb / 4, limb / 4 + words)
+  const source = ring.arena.words
+  const all = new Uint32Array(parts.length * level * words)
+  const copy = (limb: number, index: number): Uint32Array => {
+    const target = all.subarray(index * words, (index + 1) * words)
+    target.set(source.subarray(limb / 4, limb / 4 + words))
+    return target
+  }
   return {
     parameters: ring.parameters.name,
     level,
     scale,
-    parts: parts.map((limbs) => ciphertextLimbs(level).map((t) => copy(at(limbs, t)))),
+    parts: parts.map((limbs, part) => ciphertextLimbs(level).map((t) => copy(at(limbs, t), part * level + t))),
   }
 }
 

@@ -135,9 +135,9 @@ export class Evaluator {
         : this.#stage(`${automorphismId(automorphism)} ${a.level}`, () => buildRotateStage(this.#ring, this.#keys, automorphism, a.level)),
     )
     return this.#run(() => {
-      const { kernels, limbBytes, slots } = this.#ring
+      const { kernels, slots } = this.#ring
       const [c0, c1] = loadParts(this.#ring, a) as [Limbs, Limbs]
-      const [first, second, turned] = [0, 1, 2].map(() => allocateLimbs(this.#ring)) as [Limbs, Limbs, Limbs]
+      const [first, second] = [allocateLimbs(this.#ring), allocateLimbs(this.#ring)]
       const digits = raiseDigits(this.#ring, c1, a.level)
       return automorphisms.map((automorphism, k) => {
         const stage = stages[k]
@@ -146,8 +146,7 @@ export class Evaluator {
         divideBySpecial(this.#ring, first, a.level, first)
         divideBySpecial(this.#ring, second, a.level, second)
         this.#each(a.level, (t, p) => {
-          kernels.rotate(at(c0, t), at(turned, t), 4 * automorphism.rotation, automorphism.conjugate ? 1 : 0, slots)
-          kernels.add(at(first, t), at(turned, t), at(first, t), p, limbBytes)
+          kernels.addImage(at(c0, t), at(first, t), 4 * automorphism.rotation, automorphism.conjugate ? 1 : 0, slots, p)
         })
         return storeParts(this.#ring, [first, second], a.level, a.scale)
       })
