@@ -4,12 +4,14 @@ import {
   type ClientContext,
   type ClientEvent,
   type ClientJob,
+  type ClientLedger,
   type ClientOrder,
   type ClientReceipt,
   ClientStream,
   concedeStep,
   encodeMessage,
   type JobOutput,
+  MisbehaviourError,
   parseWorkerMessage,
   RefusedError,
 } from '@tacit/exchange'
@@ -19,6 +21,7 @@ import {
   type Hex,
   type JobId,
   type Levels,
+  MalformedError,
   parseBytes32,
   parseHex,
   parseUint,
@@ -64,6 +67,8 @@ export type JobRun = {
   /** A channel to the worker; a fresh one when the last one broke. */
   readonly takeChannel: (need: 'any' | 'fresh') => Promise<WireChannel>
   readonly giveChannel: (channel: WireChannel) => void
+  /** Told what the job pays, step by step; negative when a step is taken back. */
+  readonly onCommitted?: (amount: bigint) => void
   readonly signal: AbortSignal | undefined
 }
 
@@ -72,6 +77,8 @@ const resumeDelayMs = 150
 const longestDelayMs = 1_000
 /** A channel on which nothing arrives for this long is taken for dead. */
 const silenceMs = 15_000
+/** How long after its deadline a job may end. */
+const graceSeconds = 60
 
 export async function* runJob(run: JobRun): AsyncGenerator<JobEvent, void, undefined> {
   const driver = new JobDriver(run)
@@ -119,6 +126,7 @@ class JobDriver {
   readonly #stream: ClientStream
   readonly #context: ClientContext
   readonly #order: ClientOrder
+  readonly #endsBy: number
   readonly #events: JobEvent[] = []
   #job: ClientJob = { phase: 'quoting' }
   #error: Error | undefined
@@ -131,12 +139,15 @@ class JobDriver {
     this.#stream = new ClientStream(run.session, deriveJobId(run.handle, run.jobIndex), run.mode, run.options.random)
     this.#order = run.task.kind === 'order' ? run.task.order : quoteOnly(run, run.task)
     this.#context = createContext(run, this.#order)
+    // A paced stream runs on after its answer, to at most twice its length.
+    this.#endsBy = run.options.now() + 2 * this.#order.deadlineSeconds + graceSeconds
   }
 
   /** Everything was said and every event is taken. */
   get finished(): boolean {
     if (!this.#stream.finished || this.#events.length > 0) return false
     if (this.#error !== undefined) throw this.#error
+    if (this.#job.phase !== 'done' && this.#job.phase !== 'quoted') this.lose(new MisbehaviourError('the stream ended before the job did'))
     return true
   }
 
@@ -175,7 +186,8 @@ class JobDriver {
 
   /** Handles one frame. False when the channel is closed. */
   async pump(channel: WireChannel): Promise<boolean> {
-    const { signal } = this.#run
+    const { signal, options } = this.#run
+    if (options.now() > this.#endsBy) this.lose(new StreamLostError('the deadline passed'))
     const silence = AbortSignal.timeout(silenceMs)
     const frame = await channel.next(signal === undefined ? silence : AbortSignal.any([signal, silence])).catch((error: unknown) => {
       if (silence.aborted && !signal?.aborted) return undefined
@@ -194,8 +206,7 @@ class JobDriver {
         this.#sentOrder = true
         return true
       case 'cell': {
-        const { replies } = this.#stream.receive(frame.chunk, (messages) => this.#answer(messages))
-        await this.#sendAll(channel, replies)
+        await this.#sendAll(channel, this.#open(frame.chunk))
         return true
       }
       case 'fault':
@@ -235,6 +246,16 @@ class JobDriver {
     for (const message of first) this.#stream.begin(message)
   }
 
+  // What opened and makes no sense was written by the worker: no other channel brings it in a better form.
+  #open(chunk: Uint8Array): readonly Uint8Array[] {
+    try {
+      return this.#stream.receive(chunk, (messages) => this.#answer(messages)).replies
+    } catch (error) {
+      if (error instanceof MalformedError) this.lose(new MisbehaviourError('it sent what is not a message'))
+      throw error
+    }
+  }
+
   #answer(messages: readonly Uint8Array[]): readonly Uint8Array[] {
     return messages.flatMap((bytes) => this.#advance({ type: 'message', message: parseWorkerMessage(bytes) }))
   }
@@ -253,7 +274,7 @@ class JobDriver {
     const messages: Uint8Array[] = []
     for (const effect of step.effects) {
       if (effect.type === 'send') messages.push(encodeMessage(effect.message))
-      else if (effect.type === 'persist-ledger') ledgers.write(channel, effect.ledger)
+      else if (effect.type === 'persist-ledger') this.#persist(effect.ledger)
       else if (effect.type === 'deliver') this.#events.push({ type: 'output', output: effect.output })
       else if (effect.type === 'short') this.#concede(effect.needed)
       else this.#events.push(effect)
@@ -263,7 +284,15 @@ class JobDriver {
     return messages
   }
 
-  // The worker's books are one step ahead: remember it, so that the next order pays what it asks for.
+  #persist(ledger: ClientLedger): void {
+    const { ledgers } = this.#run.options
+    const { channel } = this.#order
+    const before = ledgers.read(channel)
+    ledgers.write(channel, ledger)
+    this.#run.onCommitted?.(ledger.committed - before.committed)
+  }
+
+  // The worker's books are ahead: remember it, so that the next order pays what it asks for.
   #concede(needed: bigint): void {
     const { task, options } = this.#run
     if (task.kind !== 'order') return

@@ -1,4 +1,4 @@
-import type { ClientLedger } from '@tacit/exchange'
+import { type ClientLedger, emptyClientLedger } from '@tacit/exchange'
 import type { ChannelId } from '@tacit/protocol'
 
 /** Where a payer remembers what it signed. `write` returns when the entry is durable: vouchers leave after it. */
@@ -12,7 +12,7 @@ export class MemoryLedgerStore implements LedgerStore {
   readonly #ledgers = new Map<ChannelId, ClientLedger>()
 
   read(channel: ChannelId): ClientLedger {
-    return this.#ledgers.get(channel) ?? { signed: 0n, committed: 0n }
+    return this.#ledgers.get(channel) ?? emptyClientLedger
   }
 
   write(channel: ChannelId, ledger: ClientLedger): void {

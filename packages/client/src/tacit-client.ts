@@ -10,7 +10,17 @@ import {
   type TransactionSender,
   topUpLock,
 } from '@tacit/chain'
-import { type ClientOrder, type ClientReceipt, inputBytes, type JobInput, type JobOutput, outputBytes, RefusedError } from '@tacit/exchange'
+import {
+  type ClientOrder,
+  type ClientReceipt,
+  inputBytes,
+  type JobInput,
+  jobInputSchema,
+  type JobOutput,
+  outputBytes,
+  QuoteRejectedError,
+  RefusedError,
+} from '@tacit/exchange'
 import type { Dialer } from '@tacit/network'
 import {
   type Address,
@@ -39,6 +49,7 @@ import type { ClientStore, OwnChannel, SavedReceipt } from './client-store.ts'
 import { NoWorkerError, PoolEmptyError, PrekeyRefusedError, StreamLostError, UnknownModelError, WorkerUnreachableError } from './errors.ts'
 import { findModels, type ListedModel } from './find-models.ts'
 import type { NetworkDescription } from './network-description.ts'
+import { abortable } from './wire-channel.ts'
 import { WorkerSession } from './worker-session.ts'
 
 export type TacitClientOptions = {
@@ -62,7 +73,10 @@ export type InferRequest = {
   readonly input: JobInput
   readonly levels?: Levels
   readonly streamMode?: StreamMode
-  /** In the token's smallest unit; the request fails before it costs more. */
+  /**
+   * In the token's smallest unit; the request fails before it costs more, all workers that try it taken together. Without it the
+   * limit of each worker is the published price of the steps that the answer needs.
+   */
   readonly maxPrice?: bigint
   readonly deadlineSeconds?: number
   /** Use this worker and no other. */
@@ -91,6 +105,15 @@ export type InferEvent =
 const defaultLevels: Levels = { privacy: 'sealed', verification: 'signed' }
 /** A new lock holds this many steps, so that most requests need no transaction. */
 const lockSteps = 256n
+/** Output tokens of a step of a language model. */
+const usualStepTokens = 32
+/** How long a worker may take to open a session. */
+const openMs = 20_000
+
+/** A limit for all workers that try a request together, or the usual one for each of them. */
+type Budget = { left: bigint } | { readonly each: bigint }
+
+type HeldSession = { readonly session: WorkerSession; readonly quotes: Map<string, Signed<Quote>> }
 
 /**
  * A client of one network.
@@ -99,7 +122,7 @@ const lockSteps = 256n
  */
 export class TacitClient {
   readonly #options: TacitClientOptions
-  readonly #sessions = new Map<string, { readonly session: WorkerSession; quotes: Map<string, Signed<Quote>> }>()
+  readonly #sessions = new Map<string, Promise<HeldSession>>()
   readonly #locking = new Map<string, Promise<OwnChannel>>()
   #models: { readonly at: number; readonly list: Promise<readonly ListedModel[]> } | undefined
 
@@ -142,7 +165,9 @@ export class TacitClient {
   ): Promise<readonly Signed<Quote>[]> {
     const model = await this.model(request.model)
     const choice = await this.#choose(model.id, request, signal)
-    const quotes = await Promise.allSettled(choice.ranking.slice(0, limit).map((worker) => this.#quote(worker, model.id, request, signal)))
+    const quotes = await Promise.allSettled(
+      choice.ranking.slice(0, limit).map(async (worker) => (await this.#quote(worker, model.id, request, signal)).quote),
+    )
     const good = quotes.flatMap((quote) => (quote.status === 'fulfilled' ? [quote.value] : []))
     if (good.length > 0) return good
     throw noWorker(quotes.flatMap((quote) => (quote.status === 'rejected' ? [quote.reason] : [])))
@@ -153,15 +178,17 @@ export class TacitClient {
    * @throws UnknownModelError, NoWorkerError, PoolEmptyError, RefusedError, QuoteRejectedError, MisbehaviourError, StreamLostError.
    */
   async *infer(request: InferRequest, { signal }: { readonly signal?: AbortSignal } = {}): AsyncGenerator<InferEvent, void, undefined> {
+    inputBytes(jobInputSchema(request.input, 'The input'))
     const model = await this.model(request.model)
     const choice = await this.#choose(model.id, request, signal)
+    const budget: Budget = request.maxPrice === undefined ? { each: usualPrice(model, request.input) } : { left: request.maxPrice }
     if (choice.ranking.length === 0) throw new NoWorkerError('no eligible worker serves this model')
     const failures: unknown[] = []
     for (const worker of choice.ranking) {
       let delivered = false
       try {
         yield { type: 'worker', worker, choice }
-        for await (const event of this.#inferWith(worker, model, request, signal)) {
+        for await (const event of this.#inferWith(worker, model, request, budget, signal)) {
           delivered ||= event.type === 'output'
           yield event
         }
@@ -169,7 +196,7 @@ export class TacitClient {
       } catch (error) {
         if (signal?.aborted || !isAnotherWorkerWorthIt(error)) throw error
         failures.push(error)
-        this.#forget(worker, model.id)
+        if (!(error instanceof QuoteRejectedError)) this.#forget(worker, model.id)
         if (delivered)
           yield { type: 'restarted', reason: error instanceof Error ? (error.message.split('\n')[0] ?? '') : 'the worker failed' }
       }
@@ -186,8 +213,9 @@ export class TacitClient {
 
   /** Ends every session. */
   async close(): Promise<void> {
-    await Promise.all([...this.#sessions.values()].map(({ session }) => session.close()))
+    const held = [...this.#sessions.values()]
     this.#sessions.clear()
+    await Promise.all(held.map(async (opening) => (await opening.catch(() => undefined))?.session.close()))
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -198,18 +226,24 @@ export class TacitClient {
     worker: Address,
     model: ListedModel,
     request: InferRequest,
+    budget: Budget,
     signal: AbortSignal | undefined,
   ): AsyncGenerator<InferEvent, void, undefined> {
     const levels = request.levels ?? defaultLevels
     const streamMode = request.streamMode ?? 'paced'
-    const quote = await this.#quote(worker, model.id, request, signal)
+    // A quote is good in its own session only.
+    const { quote, session } = await this.#quote(worker, model.id, request, signal)
     yield { type: 'quote', quote }
     const stepPrice = parseUint(quote.document.stepPrice, 'A price', 128)
     const steps =
       quote.document.stepTokens === 0 || request.input.kind !== 'chat'
         ? 1n
         : BigInt(Math.ceil(request.input.maxTokens / quote.document.stepTokens))
-    const channel = await this.#channel(worker, model, stepPrice * steps)
+    // Nothing is locked for a worker that is too expensive.
+    const maxPrice = 'left' in budget ? budget.left : budget.each
+    if (stepPrice > maxPrice) throw new QuoteRejectedError(`one step costs ${stepPrice}, more than the limit of ${maxPrice}`)
+    const wanted = stepPrice * steps
+    const channel = await this.#channel(worker, model, wanted < maxPrice ? wanted : maxPrice)
     const order: ClientOrder = {
       payer: this.payer,
       channel: channel.id,
@@ -217,20 +251,21 @@ export class TacitClient {
       levels,
       streamMode,
       input: request.input,
-      maxPrice: request.maxPrice ?? stepPrice * BigInt(quote.document.maxSteps),
+      maxPrice,
       allowedReaders: [],
       deadlineSeconds: request.deadlineSeconds ?? 300,
     }
-    const held = await this.#session(worker, model.id, signal)
     const outputs: JobOutput[] = []
-    for await (const event of held.session.run(order, quote, signal === undefined ? {} : { signal })) {
+    const onCommitted = (amount: bigint): void => {
+      if ('left' in budget) budget.left -= amount
+    }
+    for await (const event of session.run(order, quote, { onCommitted, ...(signal === undefined ? {} : { signal }) })) {
       if (event.type === 'output') outputs.push(event.output)
       if (event.type !== 'receipt') {
         yield event
         continue
       }
-      const price = stepPrice * BigInt(stepsPaid(event.result, quote))
-      yield { type: 'answered', result: event.result, price }
+      yield { type: 'answered', result: event.result, price: stepPrice * BigInt(event.result.steps) }
       yield await this.#fileReceipt(event.result, order, outputs)
     }
   }
@@ -282,27 +317,37 @@ export class TacitClient {
     model: ModelId,
     request: Pick<InferRequest, 'levels' | 'streamMode' | 'input'>,
     signal: AbortSignal | undefined,
-  ): Promise<Signed<Quote>> {
+  ): Promise<{ readonly quote: Signed<Quote>; readonly session: WorkerSession }> {
     const levels = request.levels ?? defaultLevels
     const streamMode = request.streamMode ?? 'paced'
     const held = await this.#session(worker, model, signal)
     const key = `${levels.privacy}/${levels.verification}/${streamMode}`
     const known = held.quotes.get(key)
-    if (known !== undefined && known.document.expiresAt > this.#options.now() + 30) return known
-    const quote = await held.session.quote(levels, streamMode, request.input, signal === undefined ? {} : { signal })
+    const { session } = held
+    if (known !== undefined && known.document.expiresAt > this.#options.now() + 30) return { quote: known, session }
+    const quote = await session.quote(levels, streamMode, request.input, signal === undefined ? {} : { signal })
     held.quotes.set(key, quote)
-    return quote
+    return { quote, session }
   }
 
-  async #session(
-    worker: Address,
-    model: ModelId,
-    signal: AbortSignal | undefined,
-  ): Promise<{ readonly session: WorkerSession; quotes: Map<string, Signed<Quote>> }> {
+  // Requests side by side share one session; none of them can take it away from the others by being cancelled.
+  #session(worker: Address, model: ModelId, signal: AbortSignal | undefined): Promise<HeldSession> {
     const key = `${worker}/${model}`
-    const held = this.#sessions.get(key)
-    if (held !== undefined) return held
+    let opening = this.#sessions.get(key)
+    if (opening === undefined) {
+      opening = this.#openSession(worker, model)
+      this.#sessions.set(key, opening)
+      const forget = (): void => {
+        if (this.#sessions.get(key) === opening) this.#sessions.delete(key)
+      }
+      opening.catch(forget)
+    }
+    return abortable(opening, signal)
+  }
+
+  async #openSession(worker: Address, model: ModelId): Promise<HeldSession> {
     const { dialer, network, chain, payer, store, random, now, signatures, aead } = this.#options
+    const tooLong = AbortSignal.timeout(openMs)
     const session = await WorkerSession.open(
       {
         dial: (options) => dialer.dial(`${network.relayUrl}/connect/${worker}`, options),
@@ -316,18 +361,18 @@ export class TacitClient {
         signatures,
         ...(aead === undefined ? {} : { aead }),
       },
-      signal === undefined ? {} : { signal },
-    )
-    const opened = { session, quotes: new Map<string, Signed<Quote>>() }
-    this.#sessions.set(key, opened)
-    return opened
+      { signal: tooLong },
+    ).catch((error: unknown) => {
+      throw tooLong.aborted ? new WorkerUnreachableError(worker, { details: ['It did not open a session in time.'] }) : error
+    })
+    return { session, quotes: new Map<string, Signed<Quote>>() }
   }
 
   #forget(worker: Address, model: ModelId): void {
     const key = `${worker}/${model}`
     const held = this.#sessions.get(key)
     this.#sessions.delete(key)
-    if (held !== undefined) void held.session.close().catch(() => {})
+    held?.then(({ session }) => session.close()).catch(() => {})
   }
 
   #channel(worker: Address, model: ListedModel, needed: bigint): Promise<OwnChannel> {
@@ -369,20 +414,23 @@ export class TacitClient {
   }
 }
 
-function stepsPaid(result: ClientReceipt, quote: Signed<Quote>): number {
-  const { stepTokens } = quote.document
-  return stepTokens === 0 ? 1 : Math.max(1, Math.ceil(result.outputUnits / stepTokens))
+// What an answer may cost when the caller says nothing: the published price of a step, for every `usualStepTokens` of it.
+function usualPrice(model: ListedModel, input: JobInput): bigint {
+  return model.stepPriceWei * BigInt(input.kind === 'chat' ? Math.ceil(input.maxTokens / usualStepTokens) : 1)
 }
 
 function isAnotherWorkerWorthIt(error: unknown): boolean {
   if (error instanceof RefusedError)
-    return ['busy', 'draining', 'engine-failed', 'channel-unusable', 'unknown-model', 'quote-expired'].includes(error.reason)
+    return ['busy', 'draining', 'engine-failed', 'channel-unusable', 'unknown-model', 'quote-expired', 'voucher-short'].includes(
+      error.reason,
+    )
+  if (error instanceof QuoteRejectedError) return true
   return error instanceof WorkerUnreachableError || error instanceof StreamLostError || error instanceof PrekeyRefusedError
 }
 
 function noWorker(failures: readonly unknown[]): Error {
   const [first] = failures
-  if (failures.length === 1 && first instanceof Error) return first
+  if (first instanceof Error && (failures.length === 1 || failures.every((failure) => failure instanceof QuoteRejectedError))) return first
   return new NoWorkerError('every worker that could serve it failed', {
     cause: failures.at(-1),
     details: failures.map((failure) => (failure instanceof Error ? (failure.message.split('\n')[0] ?? '') : String(failure))),

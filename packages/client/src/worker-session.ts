@@ -118,15 +118,16 @@ export class WorkerSession {
   }
 
   /**
-   * Runs a job under a quote of this session and yields what arrives; the last event is the receipt.
+   * Runs a job under a quote of this session and yields what arrives; the last event is the receipt. `onCommitted` is told what
+   * the job pays, step by step; negative when a step is taken back.
    * @throws RefusedError, MisbehaviourError, QuoteRejectedError, StreamLostError.
    */
   run(
     order: ClientOrder,
     quote: Signed<Quote>,
-    { signal }: { readonly signal?: AbortSignal } = {},
+    { signal, onCommitted }: { readonly signal?: AbortSignal; readonly onCommitted?: (amount: bigint) => void } = {},
   ): AsyncGenerator<JobEvent, void, undefined> {
-    return this.#start({ kind: 'order', order, quote }, signal)
+    return this.#start({ kind: 'order', order, quote }, signal, onCommitted)
   }
 
   /** Closes idle channels and erases the session's keys. Jobs that run go on to their end. */
@@ -140,7 +141,11 @@ export class WorkerSession {
     await this.close()
   }
 
-  #start(task: JobTask, signal: AbortSignal | undefined): AsyncGenerator<JobEvent, void, undefined> {
+  #start(
+    task: JobTask,
+    signal: AbortSignal | undefined,
+    onCommitted?: (amount: bigint) => void,
+  ): AsyncGenerator<JobEvent, void, undefined> {
     if (this.#closed) throw new StreamLostError('the session was closed')
     const jobIndex = this.#nextJob++
     return runJob({
@@ -159,6 +164,7 @@ export class WorkerSession {
         else this.#idle.push(channel)
       },
       signal,
+      ...(onCommitted === undefined ? {} : { onCommitted }),
     })
   }
 }

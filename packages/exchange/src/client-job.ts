@@ -10,6 +10,7 @@ import {
   type InferenceRequest,
   isDocumentSignedBy,
   type Levels,
+  maxOpenedBytes,
   parseUint,
   type Quote,
   type ReceiptCore,
@@ -20,11 +21,12 @@ import {
   signDocument,
   type StepReceipt,
   type StreamMode,
+  utf8,
   type ChannelId,
 } from '@tacit/protocol'
 import type { ClientContext } from './context.ts'
 import { MisbehaviourError, QuoteRejectedError, RefusedError } from './errors.ts'
-import { type ClientLedger, commitStep, uncommitStep } from './ledger.ts'
+import { type ClientLedger, commitStep, doubtStep, uncommitStep } from './ledger.ts'
 import type { ClientMessage, Refusal, WorkerMessage } from './messages.ts'
 import { inputBytes, type JobInput, type JobOutput, outputBytes } from './payload.ts'
 import { isAcceptanceGenuine } from './worker-job.ts'
@@ -53,6 +55,8 @@ export type ClientReceipt = {
   readonly voucherSalt: Bytes32
   readonly inputFrankingKey: Hex
   readonly outputFrankingKey: Hex
+  /** Steps that were paid. */
+  readonly steps: number
   readonly inputUnits: number
   readonly outputUnits: number
 }
@@ -70,6 +74,7 @@ export type StreamingJob = Ordered & {
   readonly acceptance: Signed<Acceptance>
   readonly outputFrankingKey: Hex
   readonly delivered: readonly JobOutput[]
+  readonly deliveredBytes: number
   readonly outputTokens: number
   readonly tokensInStep: number
 }
@@ -116,7 +121,7 @@ export function advanceClientJob(job: ClientJob, event: ClientEvent, order: Clie
     case 'lost':
       return job.phase === 'done' || job.phase === 'failed'
         ? { job, effects: [] }
-        : { job: { phase: 'failed', error: event.error }, effects: giveBack(job, event.ledger) }
+        : { job: { phase: 'failed', error: event.error }, effects: giveBack(job, event.ledger, doubtStep) }
     case 'message':
       return takeMessage(job, event.message, event, order, context)
   }
@@ -136,18 +141,18 @@ function takeMessage(job: ClientJob, message: WorkerMessage, event: ClientEvent,
 }
 
 function takeRefusal(job: ClientJob, message: Refusal, event: ClientEvent): ClientStep {
-  const effects: ClientEffect[] = giveBack(job, event.ledger)
+  const effects: ClientEffect[] = giveBack(job, event.ledger, uncommitStep)
   if (message.code === 'voucher-short' && /^[0-9]{1,39}$/.test(message.needed))
     effects.push({ type: 'short', needed: BigInt(message.needed) })
   return { job: { phase: 'failed', error: new RefusedError(message.code, message.message) }, effects }
 }
 
 // A step in which nothing was delivered is not owed. A worker that disagrees says so with the next order.
-function giveBack(job: ClientJob, ledger: ClientLedger): ClientEffect[] {
+function giveBack(job: ClientJob, ledger: ClientLedger, takeBack: typeof uncommitStep): ClientEffect[] {
   const undelivered =
     job.phase === 'ordered' || (job.phase === 'streaming' && job.tokensInStep === 0 && (job.step > 1 || job.delivered.length === 0))
   if (!undelivered) return []
-  return [{ type: 'persist-ledger', ledger: uncommitStep(ledger, parseUint(job.quote.document.stepPrice, 'A price', 128)) }]
+  return [{ type: 'persist-ledger', ledger: takeBack(ledger, parseUint(job.quote.document.stepPrice, 'A price', 128)) }]
 }
 
 function quoteRequest(order: ClientOrder, context: ClientContext): ClientMessage {
@@ -248,6 +253,7 @@ function takeAcceptance(
       acceptance: message.acceptance,
       outputFrankingKey: message.frankingKey,
       delivered: [],
+      deliveredBytes: 0,
       outputTokens: 0,
       tokensInStep: 0,
     },
@@ -258,15 +264,25 @@ function takeAcceptance(
 function takeOutput(job: StreamingJob, message: Extract<WorkerMessage, { t: 'output' }>): ClientStep {
   const first = job.delivered[0]
   if (first !== undefined && (first.kind !== message.output.kind || first.kind === 'tensors')) return fail('the answer changes its kind')
+  const deliveredBytes = job.deliveredBytes + sizeOf(message.output)
+  if (deliveredBytes > maxOpenedBytes || job.delivered.length >= maxParts) return fail('the answer is longer than a receipt can cover')
   return {
     job: {
       ...job,
       delivered: [...job.delivered, message.output],
+      deliveredBytes,
       outputTokens: job.outputTokens + message.tokens,
       tokensInStep: job.tokensInStep + message.tokens,
     },
     effects: [{ type: 'deliver', output: message.output }],
   }
+}
+
+/** More parts than any model has tokens of context. */
+const maxParts = 1 << 17
+
+function sizeOf(output: JobOutput): number {
+  return output.kind === 'text' ? utf8(output.text).length : outputBytes([output]).length
 }
 
 function takeStep(job: StreamingJob, receipt: Signed<StepReceipt>, event: ClientEvent, context: ClientContext): ClientStep {
@@ -289,6 +305,8 @@ function takeStep(job: StreamingJob, receipt: Signed<StepReceipt>, event: Client
   if (!genuine) return fail('a step receipt does not fit what was delivered')
   const { stepTokens, stepPrice } = job.quote.document
   if (stepTokens === 0 || job.outputTokens < job.step * stepTokens) return fail('a step receipt came before its tokens')
+  // A token is a byte of text at least. Some end in no text (a stop word is cut off), but not a whole step of them.
+  if (job.outputTokens > job.deliveredBytes + stepTokens) return fail('more tokens are charged for than the text can have')
   if (job.step >= job.request.document.maxSteps) return fail('more steps are asked for than were ordered')
   const ledger = commitStep(event.ledger, parseUint(stepPrice, 'A price', 128))
   const voucher = context.signVoucher(ledger.signed)
@@ -330,6 +348,7 @@ function takeReceipt(
     voucherSalt: message.voucherSalt,
     inputFrankingKey: job.inputFrankingKey,
     outputFrankingKey: job.outputFrankingKey,
+    steps: job.step,
     inputUnits: message.inputUnits,
     outputUnits: message.outputUnits,
   }

@@ -235,7 +235,7 @@ function stop(job: RunningJob, end: EngineEnd | null, reason: Refusal, event: Wo
   const halt: readonly WorkerEffect[] = job.end === null ? [{ type: 'stop-engine' }] : []
   if (job.delivered.length === 0 || end === null) {
     // A failed engine leaves delivered steps paid and gives back the one in which nothing was delivered.
-    const giveBack = job.tokensInStep === 0 && job.delivered.length === 0 && !job.awaitingVoucher
+    const giveBack = job.tokensInStep === 0 && (job.step > 1 || job.delivered.length === 0)
     const ledger = giveBack ? releaseStep(event.ledger, parseUint(job.quote.stepPrice, 'A price', 128)) : event.ledger
     return {
       job: { phase: 'finished', outcome: 'failed', receipt: null },

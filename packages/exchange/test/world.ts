@@ -12,6 +12,7 @@ import {
   type ClientMessage,
   type ClientOrder,
   concedeStep,
+  emptyClientLedger,
   type EngineEnd,
   encodeMessage,
   type JobOutput,
@@ -69,7 +70,7 @@ export type JobResult = { readonly outcome: 'receipt' | 'failed' | 'cut'; readon
 
 export class World {
   // Durable.
-  client: ClientLedger = { signed: 0n, committed: 0n }
+  client: ClientLedger = emptyClientLedger
   worker: WorkerLedger = { credited: 0n, reserved: 0n }
   /** The highest voucher that the worker's disk holds: what it can redeem. */
   redeemable = 0n

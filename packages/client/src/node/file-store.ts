@@ -2,7 +2,7 @@
 import { closeSync, existsSync, fsyncSync, mkdirSync, openSync, readFileSync, renameSync, writeSync } from 'node:fs'
 import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
-import type { ClientLedger } from '@tacit/exchange'
+import { type ClientLedger, emptyClientLedger } from '@tacit/exchange'
 import {
   type Address,
   type ChannelId,
@@ -38,7 +38,7 @@ export type FileClientStore = ClientStore & {
 }
 
 const schema = `
-create table if not exists ledger (channel text primary key, signed text not null, committed text not null);
+create table if not exists ledger (channel text primary key, signed text not null, committed text not null, doubtful text not null default '0');
 create table if not exists lock (worker text not null, model text not null, id text not null, salt text not null, locked text not null, primary key (worker, model));
 create table if not exists closing (id text primary key, worker text not null, model text not null, salt text not null, locked text not null);
 create table if not exists receipt (id text primary key, job text not null, path text not null);
@@ -109,6 +109,8 @@ function openDatabase(path: string): DatabaseSync {
     const db = new DatabaseSync(path)
     db.exec('pragma journal_mode = wal; pragma synchronous = full; pragma busy_timeout = 5000')
     db.exec(schema)
+    const columns = db.prepare('pragma table_info(ledger)').all()
+    if (!columns.some(({ name }) => name === 'doubtful')) db.exec("alter table ledger add column doubtful text not null default '0'")
     return db
   } catch (cause) {
     throw new ClientDataCorruptError(path, { cause })
@@ -116,17 +118,21 @@ function openDatabase(path: string): DatabaseSync {
 }
 
 function sqliteLedgers(db: DatabaseSync): LedgerStore {
-  const read = db.prepare('select signed, committed from ledger where channel = ?')
-  const write = db.prepare('insert or replace into ledger (channel, signed, committed) values (?, ?, ?)')
+  const read = db.prepare('select signed, committed, doubtful from ledger where channel = ?')
+  const write = db.prepare('insert or replace into ledger (channel, signed, committed, doubtful) values (?, ?, ?, ?)')
   return {
     read(channel: ChannelId): ClientLedger {
       const row = read.get(channel)
       return row === undefined
-        ? { signed: 0n, committed: 0n }
-        : { signed: BigInt(String(row['signed'])), committed: BigInt(String(row['committed'])) }
+        ? emptyClientLedger
+        : {
+            signed: BigInt(String(row['signed'])),
+            committed: BigInt(String(row['committed'])),
+            doubtful: BigInt(String(row['doubtful'])),
+          }
     },
-    write(channel: ChannelId, { signed, committed }: ClientLedger): void {
-      write.run(channel, signed.toString(), committed.toString())
+    write(channel: ChannelId, { signed, committed, doubtful }: ClientLedger): void {
+      write.run(channel, signed.toString(), committed.toString(), doubtful.toString())
     },
   }
 }

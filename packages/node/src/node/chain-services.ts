@@ -35,17 +35,14 @@ export function createChannelReader(chain: ChainConnection, payee: Address): Wor
 /** Redeems in one transaction and reads back what the chain counts. */
 export function createRedeemer(sender: TransactionSender): RedeemVouchers {
   return async (due, receiptsRoot) => {
-    const claims = due.map(({ key, voucher }) => {
-      const amount = parseUint(voucher.maxClaimableAmount, 'A voucher amount', 128)
-      return {
-        payer: key.payer,
-        modelId: key.model,
-        salt: key.salt,
-        amountWei: amount,
-        maxClaimableAmount: amount,
-        signature: voucher.signature,
-      }
-    })
+    const claims = due.map(({ key, voucher, amount }) => ({
+      payer: key.payer,
+      modelId: key.model,
+      salt: key.salt,
+      amountWei: amount,
+      maxClaimableAmount: parseUint(voucher.maxClaimableAmount, 'A voucher amount', 128),
+      signature: voucher.signature,
+    }))
     const before = await readClaimed(sender.connection, due)
     // After a crash between the transaction and the journal there is nothing left to claim.
     const open = claims.filter((claim, index) => (before[index]?.claimed ?? 0n) < claim.amountWei)

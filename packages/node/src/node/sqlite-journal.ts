@@ -34,6 +34,8 @@ create table if not exists job (session text not null, idx integer not null, non
 create table if not exists chunk (session text not null, idx integer not null, counter integer not null, bytes blob not null, primary key (session, idx, counter)) without rowid;
 `
 const schemaVersion = '1'
+/** A job is remembered as seen for this long after its ciphertext is gone; the prekey of its session lives 12 h at most. */
+const seenSeconds = 24 * 3600
 
 /** @throws CorruptDataError when the file is not a journal of this version. */
 export function openSqliteJournal(path: string): Journal {
@@ -82,9 +84,12 @@ class SqliteJournal implements Journal {
     this.#money.transaction(() => {
       const before = this.ledger(voucher.channelId)
       this.#writeLedger(voucher.channelId, ledger)
-      this.#money
-        .sql('update channel set voucher = ?, payer = ?, model = ?, salt = ? where id = ?')
-        .run(canonicalJson(voucher), channel.payer, channel.model, channel.salt, voucher.channelId)
+      const held = this.#money.sql('select voucher from channel where id = ?').get(voucher.channelId)?.['voucher']
+      if (typeof held !== 'string' || amountOf(voucher) > amountOf(readVoucher(held))) {
+        this.#money
+          .sql('update channel set voucher = ?, payer = ?, model = ?, salt = ? where id = ?')
+          .run(canonicalJson(voucher), channel.payer, channel.model, channel.salt, voucher.channelId)
+      }
       const paid = ledger.reserved - before.reserved
       this.#money
         .sql(
@@ -135,10 +140,12 @@ class SqliteJournal implements Journal {
   }
 
   redeemable(): readonly Redeemable[] {
-    const rows = this.#money.sql('select id, payer, model, salt, voucher, redeemed from channel where voucher is not null').all()
+    const rows = this.#money.sql('select id, payer, model, salt, voucher, reserved, redeemed from channel where voucher is not null').all()
     return rows.flatMap((row) => {
       const voucher = readVoucher(String(row['voucher']))
-      if (BigInt(voucher.maxClaimableAmount) <= BigInt(String(row['redeemed']))) return []
+      const reserved = BigInt(String(row['reserved']))
+      const amount = reserved < amountOf(voucher) ? reserved : amountOf(voucher)
+      if (amount <= BigInt(String(row['redeemed']))) return []
       const channel = parseChannelId(String(row['id']))
       const receipts = this.#money
         .sql('select receipt_id from work where channel = ? and redeemed = 0 and receipt_id is not null order by receipt_id')
@@ -153,6 +160,7 @@ class SqliteJournal implements Journal {
           channel,
           key,
           voucher,
+          amount,
           receipts: receipts.map((receipt) => String(receipt['receipt_id'])),
           redeemed: BigInt(String(row['redeemed'])),
         },
@@ -184,6 +192,7 @@ class SqliteJournal implements Journal {
   prune(beforeSeconds: number): void {
     this.#streams.transaction(() => {
       this.#streams.sql('delete from chunk where (session, idx) in (select session, idx from job where started < ?)').run(beforeSeconds)
+      this.#streams.sql('delete from job where started < ?').run(beforeSeconds - seenSeconds)
     })
   }
 
@@ -237,6 +246,8 @@ class Statements {
     this.#db.close()
   }
 }
+
+const amountOf = ({ maxClaimableAmount }: SignedVoucher): bigint => BigInt(maxClaimableAmount)
 
 function readVoucher(json: string): SignedVoucher {
   return signedVoucherSchema(parseJson(utf8(json), 'A stored voucher', 4096), 'voucher')

@@ -32,13 +32,14 @@ import {
 import { SessionError } from '@tacit/session'
 import type { WireChannel } from '@tacit/client'
 import type { RunEvent } from './served-model.ts'
-import type { WorkerServices } from './services.ts'
+import type { ChannelKey, WorkerServices } from './services.ts'
 import type { OpenSession } from './session-table.ts'
 
 /** How long a job waits for its client to come back before it is cancelled. */
 const detachedMs = 20_000
 /** How long a stream may stay open without an order. */
 const orderMs = 30_000
+const maxQueuedBytes = 1 << 20
 
 export class Job {
   readonly index: number
@@ -56,6 +57,13 @@ export class Job {
   #sending: Promise<void> = Promise.resolve()
   #journaled = 0
   #released = false
+  /** An order came; there is one in a stream. */
+  #ordered = false
+  #admitted = false
+  /** The client's final chunk came. */
+  #heardAll = false
+  #broken = false
+  #channelKey: ChannelKey | undefined
   #engineWake: (() => void) | undefined
   #lastEnd: Omit<EngineEnd, 'voucherSalt'> | undefined
   readonly #onEnd: () => void
@@ -94,6 +102,13 @@ export class Job {
     else this.#onEnd()
   }
 
+  /** The client goes on with another job on this channel. What was never ordered is over; a job that runs may be resumed. */
+  leave(channel: WireChannel): void {
+    if (this.running || this.#channel !== channel) return this.detach(channel)
+    this.#channel = undefined
+    this.#end()
+  }
+
   start(channel: WireChannel): void {
     this.attach(channel)
     this.#send(() => channel.send({ type: 'started', attemptNonce: this.#stream.attemptNonce }))
@@ -113,9 +128,14 @@ export class Job {
   /** Opens one chunk from the client. A chunk that does not open ends nothing: the right one may still come. */
   receive(chunk: Uint8Array): void {
     const { messages, final } = this.#stream.receive(chunk)
-    for (const bytes of messages) this.#handle(parseOrRefuse(bytes))
-    if (final) this.#end()
-    this.#pump()
+    try {
+      for (const bytes of messages) this.#handle(parseOrRefuse(bytes))
+      this.#heardAll ||= final
+      this.#pump()
+    } catch (error) {
+      if (isPeerError(error)) throw error
+      this.#giveUp(error)
+    }
   }
 
   /** Stops the engine and says why; used when the worker shuts down. */
@@ -124,8 +144,9 @@ export class Job {
     this.#pump()
   }
 
+  /** Whether it takes one of the places that the worker has. */
   get running(): boolean {
-    return this.#state.phase === 'running'
+    return this.#admitted || this.#state.phase === 'running'
   }
 
   #handle(message: ClientMessage | Refusal): void {
@@ -133,11 +154,15 @@ export class Job {
       case 'refused':
         return this.#sayLast(message)
       case 'quote-request':
-        return this.#sayLast(this.#quote(message))
+        return this.#state.phase === 'idle' && !this.#ordered ? this.#sayLast(this.#quote(message)) : undefined
       case 'order':
-        if (this.#state.phase === 'idle') this.#takeOrder(message).catch((error: unknown) => this.#giveUp(error))
+        if (this.#state.phase !== 'idle' || this.#ordered) return
+        this.#ordered = true
+        this.#takeOrder(message).catch((error: unknown) => this.#giveUp(error))
         return
       case 'voucher':
+        // Each one that does not pay is answered: a client that does not read must not fill the memory with answers.
+        if (this.#stream.queuedBytes > maxQueuedBytes) return
         return this.#advance({ type: 'voucher', voucher: message.voucher })
       case 'cancel':
         return this.#advance({ type: 'cancel', end: this.#endNow() })
@@ -180,6 +205,7 @@ export class Job {
       expiresAt: now() + 600,
     }
     const quote = signDocument('Quote', document, { session, job: noJob }, domain, signer)
+    for (const [id, { expiresAt }] of this.#open.quotes) if (expiresAt < now()) this.#open.quotes.delete(id)
     this.#open.quotes.set(documentId(document), document)
     this.#open.id = session
     return { t: 'quote', quote }
@@ -191,17 +217,22 @@ export class Job {
     let preflight: Refusal | null = null
     let channel: Awaited<ReturnType<WorkerServices['channel']>>
     try {
-      if (services.draining()) preflight = refusal('draining', 'this worker is shutting down')
+      const key = { payer: order.request.document.payer, model: model.id, salt: order.channelSalt }
+      channel = await services.channel(key, { needs: BigInt(order.voucher.maxClaimableAmount) })
+      // Nobody without a lock gets the engine to look at anything.
+      if (channel === undefined) preflight = refusal('channel-unusable', 'the channel does not exist on chain')
+      else if (services.draining()) preflight = refusal('draining', 'this worker is shutting down')
       else if (!services.admit()) preflight = refusal('busy', 'this worker has no free place now')
       else {
+        // Counted from here on: orders that come while this one is looked at must not get its place too.
+        this.#admitted = true
         const verdict = await model.preflight(order.input, { signal: this.#engineStop.signal })
         if (!verdict.ok) preflight = refusal(verdict.code, verdict.message)
       }
-      const key = { payer: order.request.document.payer, model: model.id, salt: order.channelSalt }
-      channel = await services.channel(key, { needs: BigInt(order.voucher.maxClaimableAmount) })
     } catch {
       preflight ??= refusal('engine-failed', 'this worker could not check the order; try again or use another worker')
     }
+    if (this.#state.phase !== 'idle') return
     this.#advance(
       {
         type: 'order',
@@ -213,7 +244,8 @@ export class Job {
       },
       order,
     )
-    if (this.#state.phase === 'running') this.#guardDeadline()
+    this.#admitted = false
+    if (this.running) this.#guardDeadline()
     this.#pump()
   }
 
@@ -252,8 +284,10 @@ export class Job {
   }
 
   #recordVoucher(job: JobId, { voucher, ledger, acceptance }: Extract<WorkerEffect, { type: 'persist-voucher' }>): void {
-    if (this.#state.phase !== 'running') return
-    const { payer, model, salt } = this.#state.channel
+    // The last voucher may end the job in the same step: by then the state no longer names the channel.
+    if (this.#state.phase === 'running') this.#channelKey ??= this.#state.channel
+    if (this.#channelKey === undefined) throw new Error('unreachable: a job runs once its first voucher is taken')
+    const { payer, model, salt } = this.#channelKey
     this.#services.journal.recordVoucher({ job, channel: { payer, model, salt }, voucher, ledger, acceptance })
   }
 
@@ -316,6 +350,7 @@ export class Job {
   // Sends what is due, journal first, and comes back when the next cell is.
   #pump(): void {
     clearTimeout(this.#pumpTimer)
+    if (this.#broken) return
     const { chunks, nextMs } = this.#stream.release(this.#services.nowMs())
     if (chunks.length > 0) {
       this.#services.journal.appendChunks(this.#open.handle, this.index, this.#journaled, chunks, this.#stream.done)
@@ -327,7 +362,12 @@ export class Job {
         })
       }
     }
-    if (nextMs !== undefined) this.#pumpTimer = setTimeout(() => this.#pump(), Math.max(0, nextMs - this.#services.nowMs()))
+    if (nextMs !== undefined)
+      this.#pumpTimer = setTimeout(
+        this.#guarded(() => this.#pump()),
+        Math.max(0, nextMs - this.#services.nowMs()),
+      )
+    if (this.#stream.done && (this.#heardAll || this.#channel === undefined)) this.#end()
   }
 
   // Frames leave in order; a channel that breaks is noticed by whoever reads from it.
@@ -335,9 +375,25 @@ export class Job {
     this.#sending = this.#sending.then(task).catch(() => {})
   }
 
+  // Nobody catches what a timer throws: it would end the process and every other job with it.
+  #guarded(task: () => void): () => void {
+    return () => {
+      try {
+        task()
+      } catch (error) {
+        this.#giveUp(error)
+      }
+    }
+  }
+
   // Something here broke (the disk, say): nothing more is answered, because nothing more can be journaled.
   #giveUp(error: unknown): void {
+    if (this.#broken) return
+    this.#broken = true
+    this.#state = { phase: 'finished', outcome: 'failed', receipt: null }
+    this.#admitted = false
     this.#engineStop.abort(error)
+    this.#engineWake?.()
     this.#services.report(error)
     clearTimeout(this.#pumpTimer)
     clearTimeout(this.#guardTimer)
@@ -355,17 +411,17 @@ export class Job {
 
   #guard(ms: number): void {
     clearTimeout(this.#guardTimer)
-    this.#guardTimer = setTimeout(() => {
+    const onTime = (): void => {
       if (this.#state.phase === 'idle') this.#sayLast(refusal('deadline-passed', 'no order came'))
       else this.#advance({ type: 'cancel', end: this.#endNow() })
       this.#pump()
-      if (this.#channel === undefined) this.#end()
-    }, ms)
+    }
+    this.#guardTimer = setTimeout(this.#guarded(onTime), ms)
   }
 
   #end(): void {
     clearTimeout(this.#guardTimer)
-    if (this.#stream.done) clearTimeout(this.#pumpTimer)
+    clearTimeout(this.#pumpTimer)
     this.#onEnd()
   }
 }

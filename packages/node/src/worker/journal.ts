@@ -10,6 +10,8 @@ export type Redeemable = {
   readonly channel: ChannelId
   readonly key: ChannelKey
   readonly voucher: SignedVoucher
+  /** What is earned: the price of every step that was started and not given back. At most what the voucher allows. */
+  readonly amount: bigint
   readonly receipts: readonly string[]
   /** What the journal knows as redeemed already. */
   readonly redeemed: bigint
@@ -33,6 +35,7 @@ export type Journal = {
   ledger(channel: ChannelId): WorkerLedger
   /** Marks the job as seen; `responseNonce` is the one its answer is sealed under. */
   claimJob(session: SessionId, jobIndex: number, responseNonce: Uint8Array): void
+  /** Keeps the highest voucher of the channel: those of jobs that run side by side may come out of order. */
   recordVoucher(entry: {
     readonly job: JobId
     readonly channel: ChannelKey
@@ -47,7 +50,7 @@ export type Journal = {
   redeemable(): readonly Redeemable[]
   markRedeemed(channel: ChannelId, amount: bigint, receipts: readonly string[]): void
   earnings(): readonly Earning[]
-  /** Forgets ciphertext older than this. */
+  /** Forgets ciphertext older than this, and later that its jobs were seen: their prekeys are long erased by then. */
   prune(beforeSeconds: number): void
   close(): void
 }

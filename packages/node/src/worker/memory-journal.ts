@@ -40,7 +40,8 @@ export class MemoryJournal implements Journal {
   recordVoucher({ job, channel, voucher, ledger, acceptance }: Parameters<Journal['recordVoucher']>[0]): void {
     const account = this.#account(voucher.channelId)
     const paid = ledger.reserved - account.ledger.reserved
-    Object.assign(account, { ledger, voucher, key: channel })
+    const isHigher = account.voucher === undefined || amountOf(voucher) > amountOf(account.voucher)
+    Object.assign(account, { ledger, key: channel, ...(isHigher ? { voucher } : {}) })
     const work = this.#work.get(job)
     if (work !== undefined) work.amount += paid
     else {
@@ -88,12 +89,13 @@ export class MemoryJournal implements Journal {
   }
 
   redeemable(): readonly Redeemable[] {
-    return [...this.#accounts].flatMap(([channel, { key, voucher, redeemed }]) => {
+    return [...this.#accounts].flatMap(([channel, { key, ledger, voucher, redeemed }]) => {
       if (key === undefined || voucher === undefined) return []
-      if (parseUint(voucher.maxClaimableAmount, 'A voucher amount', 128) <= redeemed) return []
+      const amount = ledger.reserved < amountOf(voucher) ? ledger.reserved : amountOf(voucher)
+      if (amount <= redeemed) return []
       const due = [...this.#work.values()].filter((work) => work.channel === channel && !work.redeemed)
       const receipts = due.flatMap(({ receiptId }) => (receiptId === undefined ? [] : [receiptId]))
-      return [{ channel, key, voucher, receipts, redeemed }]
+      return [{ channel, key, voucher, amount, receipts, redeemed }]
     })
   }
 
@@ -125,5 +127,7 @@ export class MemoryJournal implements Journal {
     return fresh
   }
 }
+
+const amountOf = ({ maxClaimableAmount }: SignedVoucher): bigint => parseUint(maxClaimableAmount, 'A voucher amount', 128)
 
 const streamKey = (session: SessionId, jobIndex: number): string => `${session}/${jobIndex}`

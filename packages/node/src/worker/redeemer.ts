@@ -1,5 +1,5 @@
 // Turns vouchers into revenue: one transaction for all channels that owe something, with the root of the receipts it pays.
-import { type Bytes32, type Hex, keccak, parseBytes32, parseHex, parseUint } from '@tacit/protocol'
+import { type Bytes32, type Hex, keccak, parseBytes32, parseHex } from '@tacit/protocol'
 import type { Journal, Redeemable } from './journal.ts'
 
 /** What sends the transaction. Resolves when it is mined; gives what the chain then counts as claimed, per channel. */
@@ -8,21 +8,36 @@ export type RedeemVouchers = (
   receiptsRoot: Hex,
 ) => Promise<readonly { readonly channel: string; readonly claimed: bigint }[]>
 
+/** A claim costs about 50,000 gas at first, and one transaction may burn 2^24 (EIP-7825). */
+const claimsPerTransaction = 128
+
 /**
  * Redeems everything that is due. Safe to repeat: vouchers are cumulative, so a claim that was mined before a crash is only
- * noted the second time.
+ * noted the second time. A transaction that fails does not hold up the others; the first failure is thrown after them.
  * @returns the sum that was newly redeemed, in the token's smallest unit.
  */
 export async function redeemAll(journal: Journal, redeem: RedeemVouchers): Promise<bigint> {
   const due = journal.redeemable()
-  if (due.length === 0) return 0n
+  const failures: unknown[] = []
+  let sum = 0n
+  for (let start = 0; start < due.length; start += claimsPerTransaction) {
+    try {
+      sum += await redeemBatch(journal, redeem, due.slice(start, start + claimsPerTransaction))
+    } catch (error) {
+      failures.push(error)
+    }
+  }
+  if (failures.length > 0) throw failures[0]
+  return sum
+}
+
+async function redeemBatch(journal: Journal, redeem: RedeemVouchers, due: readonly Redeemable[]): Promise<bigint> {
   const receipts = due.flatMap((entry) => entry.receipts)
   const claimed = await redeem(due, receiptsRoot(receipts.map((receipt) => parseBytes32(receipt))))
   let sum = 0n
   for (const entry of due) {
-    const amount = parseUint(entry.voucher.maxClaimableAmount, 'A voucher amount', 128)
     const onChain = claimed.find(({ channel }) => channel === entry.channel)?.claimed ?? 0n
-    if (onChain < amount) continue
+    if (onChain < entry.amount) continue
     journal.markRedeemed(entry.channel, onChain, entry.receipts)
     sum += onChain - entry.redeemed
   }

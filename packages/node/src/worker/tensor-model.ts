@@ -29,7 +29,7 @@ function preflight(engine: TensorEngine, input: JobInput): Preflight {
     const fits =
       tensor.type === spec.type &&
       tensor.shape.length === spec.shape.length &&
-      tensor.shape.every((size, axis) => spec.shape[axis] === -1 || spec.shape[axis] === size)
+      tensor.shape.every((size, axis) => (spec.shape[axis] === -1 ? size > 0 : spec.shape[axis] === size))
     if (!fits || !hasBytes(tensor)) return { ok: false, code: 'input-mismatch', message: `the input is not ${wanted}` }
   }
   return input.tensors.length === engine.inputs.length

@@ -10,7 +10,7 @@ import {
   parseBytes32,
   parseHex,
   parseUint,
-  recoverSigner,
+  isSignedBy,
   type SessionId,
 } from '@tacit/protocol'
 import { acceptSession, EncapsulationRejectedError, frank } from '@tacit/session'
@@ -38,19 +38,22 @@ export class Worker {
   readonly #prekeys: Prekeys
   readonly #sessions: SessionTable
   readonly #maxJobs: number
+  readonly #maxStreams: number
+  #streams = 0
   readonly #verifyVoucher: WorkerContext['isVoucherSigned']
   #draining = false
 
   constructor(options: WorkerOptions) {
     const { maxJobs = 8, maxSessions = 1024, ...services } = options
     this.#maxJobs = maxJobs
+    this.#maxStreams = 4 * maxJobs + freeStreams
     this.#services = { ...services, admit: () => this.runningJobs < this.#maxJobs, draining: () => this.#draining }
     this.#prekeys = new Prekeys(this.#services)
     this.#sessions = new SessionTable(maxSessions)
     const digest = createVoucherDigest(options.domain)
     this.#verifyVoucher = ({ channelId, maxClaimableAmount, signature }, payer) => {
       const amount = parseUint(maxClaimableAmount, 'A voucher amount', 128)
-      return recoverSigner(digest({ channelId, maxClaimableAmount: amount }), signature, options.signatures) === payer
+      return isSignedBy(payer, digest({ channelId, maxClaimableAmount: amount }), signature, options.signatures)
     }
   }
 
@@ -91,7 +94,11 @@ export class Worker {
         const frame = await framed.next()
         if (frame === undefined) break
         if (frame.type === 'cell') current?.receive(frame.chunk)
-        else current = (await this.#handle(frame, framed)) ?? current
+        else {
+          const next = (await this.#handle(frame, framed)) ?? current
+          if (next !== current) current?.leave(framed)
+          current = next
+        }
       }
     } catch (error) {
       if (isPeerError(error) || error instanceof StreamError) await framed.send({ type: 'fault', fault: 'malformed' }).catch(() => {})
@@ -170,6 +177,8 @@ export class Worker {
       return known
     }
     if (services.journal.stream(frame.session, frame.jobIndex) !== undefined) return this.#fault(channel, 'job-seen')
+    // A stream costs cells and journal entries before anything is ordered in it, so nobody may open them by the thousand.
+    if (open.jobs.size >= maxStreamsPerSession || this.#streams >= this.#maxStreams) return this.#fault(channel, 'busy')
     const stream = new WorkerStream({
       session: open.session,
       jobId: deriveJobId(frame.session, frame.jobIndex),
@@ -186,9 +195,14 @@ export class Worker {
       attemptNonce: frame.attemptNonce,
       stream,
       context: (session) => this.#context(open, session, deriveJobId(session, frame.jobIndex)),
-      onEnd: () => open.jobs.delete(frame.jobIndex),
+      onEnd: () => {
+        if (open.jobs.get(frame.jobIndex) !== job) return
+        open.jobs.delete(frame.jobIndex)
+        this.#streams--
+      },
     })
     open.jobs.set(frame.jobIndex, job)
+    this.#streams++
     job.start(channel)
     return job
   }
@@ -241,6 +255,10 @@ export class Worker {
     }
   }
 }
+
+/** Open streams of one session, and of all of them beyond four for each job that may run: quotes, endings, clients that resume. */
+const maxStreamsPerSession = 32
+const freeStreams = 128
 
 /** In a RESUMED frame: there is nothing that the client still has to say. */
 const nothingMore = 2 ** 32 - 1

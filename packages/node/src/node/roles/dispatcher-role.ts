@@ -30,6 +30,7 @@ const offeredSchema: Schema<ShelvedCard> = object<ShelvedCard>({ id: modelId, ca
 const maxCardBytes = 1 << 16
 
 const eligibleSeconds = 5
+const maxRemembered = 256
 
 /**
  * The dispatcher as an HTTP service: `POST /v1/recommend`, `GET /v1/models`, `POST /v1/models` (a card that the registry holds
@@ -107,6 +108,11 @@ function remember<K, V>(seconds: number, load: (key: K) => Promise<V>): (key: K)
     const found = held.get(key)
     if (found !== undefined && Date.now() - found.at < seconds * 1000) return found.value
     const value = load(key)
+    // Keys come from strangers: what has aged goes before the map grows.
+    if (held.size >= maxRemembered) {
+      const now = Date.now()
+      for (const [old, { at }] of held) if (now - at >= seconds * 1000 || held.size >= 2 * maxRemembered) held.delete(old)
+    }
     held.set(key, { at: Date.now(), value })
     value.catch(() => held.delete(key))
     return value

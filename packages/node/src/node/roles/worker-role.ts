@@ -57,17 +57,27 @@ export async function startWorkerRole(config: WorkerConfig, say: (event: RoleEve
     const amount = await redeemAll(journal, redeem)
     if (amount > 0n) say({ event: 'redeemed', amount: amount.toString() })
   }
-  const settle = (): void => void redeemNow().catch((error: unknown) => say({ event: 'log', level: 'warn', message: describe(error) }))
-  settle() // what was durable before a crash is owed
+  // One at a time: a chain that is slow must not get the same claims twice.
+  let settling: Promise<void> = Promise.resolve()
+  const settle = (): Promise<void> => {
+    settling = settling.catch(() => {}).then(redeemNow)
+    return settling
+  }
+  const settleQuietly = (): void => void settle().catch((error: unknown) => say({ event: 'log', level: 'warn', message: describe(error) }))
+  settleQuietly() // what was durable before a crash is owed
   const timer = setInterval(() => {
-    settle()
-    journal.prune(Math.floor(Date.now() / 1000) - streamSeconds)
+    settleQuietly()
+    try {
+      journal.prune(Math.floor(Date.now() / 1000) - streamSeconds)
+    } catch (error) {
+      say({ event: 'log', level: 'error', message: describe(error) }) // a full disk, say: what is stored stays a while longer
+    }
   }, config.redeemSeconds * 1000)
   say({ event: 'ready', address: signer.address, pid: process.pid })
   return {
     command: async ({ command }) => {
       if (command === 'drain') worker.drain()
-      else if (command === 'redeem') await redeemNow()
+      else if (command === 'redeem') await settle()
       say({ event: 'status', running: worker.runningJobs, sessions: worker.openSessions, draining: worker.draining })
     },
     stop: async () => {
@@ -75,7 +85,7 @@ export async function startWorkerRole(config: WorkerConfig, say: (event: RoleEve
       worker.close()
       await listener.close()
       await accepting
-      await redeemNow().catch(() => {}) // the chain may be gone already; the journal keeps what is owed
+      await settle().catch(() => {}) // the chain may be gone already; the journal keeps what is owed
       await Promise.all(opened.map(({ close }) => close()))
       journal.close()
     },
