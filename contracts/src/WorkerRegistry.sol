@@ -26,6 +26,9 @@ contract WorkerRegistry is IWorkerRegistry, Ownable2Step, EIP712, ReentrancyGuar
         mapping(address worker => Profile) profiles;
         address[] identities;
         address slasher;
+        mapping(bytes32 modelId => address[]) listed;
+        // Where a worker stands in that list, counted from one; zero when it does not.
+        mapping(bytes32 modelId => mapping(address worker => uint256)) positions;
     }
 
     /// @notice keccak256(abi.encode(uint256(keccak256("tacit.storage.WorkerRegistry")) - 1)) & ~bytes32(uint256(0xff))
@@ -110,6 +113,7 @@ contract WorkerRegistry is IWorkerRegistry, Ownable2Step, EIP712, ReentrancyGuar
         require(admitted, ModelNotOpen(modelId, worker));
         require(amount > 0 && amount <= type(uint96).max, InsufficientStake(type(uint96).max, amount));
         $.stakes[worker][modelId].staked += uint104(amount);
+        relist(worker, modelId);
         emit Staked(worker, modelId, msg.sender, amount);
         token.safeTransferFrom(msg.sender, address(this), amount);
     }
@@ -138,6 +142,7 @@ contract WorkerRegistry is IWorkerRegistry, Ownable2Step, EIP712, ReentrancyGuar
         s.staked -= uint104(amount);
         s.thawing += uint104(amount);
         if (thawedAt > s.thawedAt) s.thawedAt = thawedAt;
+        relist(worker, modelId);
         emit UnstakeRequested(worker, modelId, amount, s.thawedAt);
     }
 
@@ -153,6 +158,26 @@ contract WorkerRegistry is IWorkerRegistry, Ownable2Step, EIP712, ReentrancyGuar
         s.thawedAt = 0;
         emit StakeWithdrawn(worker, modelId, to, amount);
         token.safeTransfer(to, amount);
+    }
+
+    /// @notice Puts a worker on the list of a model's stakers, or takes it off. Happens by itself with every stake, request and
+    /// slash; after the network's floor changed, anybody may ask for it.
+    function relist(address worker, bytes32 modelId) public {
+        WorkerRegistryStorage storage $ = _state();
+        bool belongs = $.stakes[worker][modelId].staked >= config.parameters().minStakeFloor;
+        uint256 position = $.positions[modelId][worker];
+        if (belongs == (position > 0)) return;
+        address[] storage list = $.listed[modelId];
+        if (belongs) {
+            list.push(worker);
+            $.positions[modelId][worker] = list.length;
+            return;
+        }
+        address last = list[list.length - 1];
+        list[position - 1] = last;
+        $.positions[modelId][last] = position;
+        delete $.positions[modelId][worker];
+        list.pop();
     }
 
     /// @notice Names the contract that may slash; the zero address for none. Owner only.
@@ -176,6 +201,7 @@ contract WorkerRegistry is IWorkerRegistry, Ownable2Step, EIP712, ReentrancyGuar
         uint256 fromStaked = amount < s.staked ? amount : s.staked;
         s.staked -= uint104(fromStaked);
         s.thawing -= uint104(amount - fromStaked);
+        relist(worker, modelId);
         uint256 reward = beneficiary == address(0) ? 0 : (amount * p.slashRewardBps) / 10_000;
         emit Slashed(worker, modelId, evidence, amount, beneficiary, reward);
         if (reward > 0) token.safeTransfer(beneficiary, reward);
@@ -231,8 +257,22 @@ contract WorkerRegistry is IWorkerRegistry, Ownable2Step, EIP712, ReentrancyGuar
     }
 
     /// @notice Up to `limit` identities, in the order of registration, from position `offset`.
-    function workers(uint256 offset, uint256 limit) external view returns (address[] memory page) {
-        address[] storage all = _state().identities;
+    function workers(uint256 offset, uint256 limit) external view returns (address[] memory) {
+        return _page(_state().identities, offset, limit);
+    }
+
+    /// @notice How many workers stake at least the network's floor for a model.
+    function stakerCount(bytes32 modelId) external view returns (uint256) {
+        return _state().listed[modelId].length;
+    }
+
+    /// @notice Up to `limit` workers that stake at least the network's floor for a model, in no order that lasts. Registering is
+    /// free, so a directory reads this list: nobody can fill it without stake that lies there meanwhile.
+    function stakersOf(bytes32 modelId, uint256 offset, uint256 limit) external view returns (address[] memory) {
+        return _page(_state().listed[modelId], offset, limit);
+    }
+
+    function _page(address[] storage all, uint256 offset, uint256 limit) private view returns (address[] memory page) {
         uint256 left = offset < all.length ? all.length - offset : 0;
         page = new address[](limit < left ? limit : left);
         for (uint256 i; i < page.length; ++i) {

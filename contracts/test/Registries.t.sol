@@ -251,6 +251,60 @@ contract RegistriesTest is Network {
         require(slot == uint256(amount - thawing) | (uint256(thawing) << 104) | (thawedAt << 208), "stake slot");
     }
 
+    /// A thousand free registrations must not hide those who stake, and one who leaves must not take another off the list.
+    function testFuzz_the_list_of_stakers_is_who_stakes(uint256 seed, bool raise) public {
+        workers.setSlasher(address(this));
+        address[5] memory all;
+        for (uint256 i; i < 5; ++i) {
+            all[i] = address(uint160(0x5000 + i));
+            token.transfer(all[i], 1e24);
+            vm.startPrank(all[i]);
+            token.approve(address(workers), type(uint256).max);
+            workers.register(all[i], profile(), "");
+            vm.stopPrank();
+        }
+        require(workers.stakerCount(modelIds[0]) == 0, "registering is enough");
+        for (uint256 i; i < 24; ++i) {
+            uint256 dice = uint256(keccak256(abi.encode(seed, i)));
+            address who = all[dice % 5];
+            uint256 staked = workers.stakeOf(who, modelIds[0]).staked;
+            uint256 amount = (dice >> 32) % 1_200 ether + 1;
+            if ((dice >> 16) % 3 == 0 && staked > 0) {
+                workers.slash(who, modelIds[0], amount % staked + 1, address(0), 0);
+            } else {
+                vm.startPrank(who);
+                if ((dice >> 16) % 3 == 1 && staked > 0) workers.requestUnstake(who, modelIds[0], amount % staked + 1);
+                else workers.stake(who, modelIds[0], amount);
+                vm.stopPrank();
+            }
+            _checkList(all, 1_000 ether);
+        }
+        if (!raise) return;
+        IAIConfig.Parameters memory p = soundParameters();
+        p.minStakeFloor = 500 ether;
+        config.setParameters(p);
+        for (uint256 i; i < 5; ++i) {
+            workers.relist(all[i], modelIds[0]);
+        }
+        _checkList(all, 500 ether);
+    }
+
+    function _checkList(address[5] memory all, uint256 floor) private view {
+        address[] memory list = workers.stakersOf(modelIds[0], 0, 100);
+        require(list.length == workers.stakerCount(modelIds[0]), "count");
+        uint256 found;
+        for (uint256 i; i < 5; ++i) {
+            bool belongs = workers.stakeOf(all[i], modelIds[0]).staked >= floor;
+            uint256 times;
+            for (uint256 j; j < list.length; ++j) {
+                if (list[j] == all[i]) ++times;
+            }
+            require(times == (belongs ? 1 : 0), "listed wrongly");
+            found += times;
+        }
+        require(found == list.length, "a stranger is listed");
+    }
+
     // ---------------------------------------------------------------------------------------------- faucet
 
     function test_the_faucet_drips_within_its_limits() public {

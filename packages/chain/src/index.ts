@@ -37,6 +37,7 @@ export {
   drainWorker,
   fetchEligibility,
   fetchStake,
+  fetchStakerIds,
   fetchWorker,
   fetchWorkerIds,
   type RegisteredWorker,
@@ -82,6 +83,7 @@ export { paymentPoolAbi } from './generated/payment-pool.ts'
 export { tacitTokenAbi } from './generated/tacit-token.ts'
 export { workerRegistryAbi } from './generated/worker-registry.ts'
 export { waitForBlockAfter, waitForChain, type WaitForChainOptions } from './health.ts'
+export type { PageRange } from './internal/read-pages.ts'
 export { fetchModelProof } from './model-proof.ts'
 export { fetchCheckpoint, fetchRegistrationProof, type RegistrationProofRequest } from './registration-proof.ts'
 export { createTransactionSender, type TransactionSender, type TransactionSenderOptions } from './transaction-sender.ts'

@@ -15,6 +15,7 @@ import {
   fetchModelIds,
   fetchParameters,
   fetchStake,
+  fetchStakerIds,
   fetchTokenBalance,
   fetchTreasury,
   fetchWorker,
@@ -72,6 +73,10 @@ describe('registries', () => {
     await setWorkerAllowed(owner, modelId, { worker, allowed: true })
     await stakeFor(operator, stake)
     assert.equal(await fetchEligibility(chain.connection, worker, modelId), true)
+    const free = await fundedSender(chain)
+    await registerWorker(free, { profile })
+    assert.deepEqual(await fetchStakerIds(chain.connection, modelId), [worker], 'registering alone gets nobody on the list')
+    assert.deepEqual(await fetchStakerIds(chain.connection, modelId, { offset: 1 }), [])
     await setWorkerProfile(operator, worker, { ...profile, capacity: 9 })
     await drainWorker(operator, worker)
     assert.equal(await fetchEligibility(chain.connection, worker, modelId), false)
@@ -83,10 +88,12 @@ describe('registries', () => {
     const { stakedWei, thawingWei } = await fetchStake(chain.connection, worker, modelId)
     assert.deepEqual([stakedWei, thawingWei], [1_000n * token, 500n * token])
     await assert.rejects(withdrawStake(operator, { worker, modelId, to: operator.address }), reverts('StillThawing'))
+    await requestUnstake(operator, { ...stake, amountWei: 1n })
+    assert.deepEqual(await fetchStakerIds(chain.connection, modelId), [], 'thawing stake keeps nobody on it')
     await warp(chain.connection, defaultParameters.stakeThawSeconds + 1)
     const before = await fetchTokenBalance(chain.connection, operator.address)
     await withdrawStake(operator, { worker, modelId, to: operator.address })
-    assert.equal((await fetchTokenBalance(chain.connection, operator.address)) - before, 500n * token)
+    assert.equal((await fetchTokenBalance(chain.connection, operator.address)) - before, 500n * token + 1n)
   })
 
   it('keeps models as their owners published them', async () => {

@@ -17,6 +17,7 @@ import { encodeCall } from '../call.ts'
 import type { ChainConnection } from '../connection.ts'
 import { workerRegistryAbi } from '../generated/worker-registry.ts'
 import { readContract } from '../internal/read-contract.ts'
+import { type PageRange, readPages } from '../internal/read-pages.ts'
 import type { TransactionSender } from '../transaction-sender.ts'
 import { ensureAllowance } from './token.ts'
 
@@ -136,14 +137,27 @@ export async function fetchWorker(chain: ChainConnection, worker: Address): Prom
   }
 }
 
-/** The identities that ever registered, in order. */
-export async function fetchWorkerIds(
-  chain: ChainConnection,
-  { offset = 0, limit = 1_000 }: { readonly offset?: number; readonly limit?: number } = {},
-): Promise<readonly Address[]> {
+/**
+ * The identities that ever registered, in order. Registering is free, so anybody can fill the first thousand: whoever looks
+ * for workers reads `fetchStakerIds`.
+ */
+export async function fetchWorkerIds(chain: ChainConnection, range: PageRange = {}): Promise<readonly Address[]> {
   const address = chain.deployment.contracts.workerRegistry
-  const args = [BigInt(offset), BigInt(limit)] as const
-  const found = await readContract(chain, 'listing workers', { address, abi: workerRegistryAbi, functionName: 'workers', args })
+  const found = await readPages(range, (offset, limit) =>
+    readContract(chain, 'listing workers', { address, abi: workerRegistryAbi, functionName: 'workers', args: [offset, limit] }),
+  )
+  return found.map((worker) => parseAddress(worker.toLowerCase()))
+}
+
+/**
+ * The workers that stake at least the network's floor for a model, in no order that lasts; some may be draining or jailed.
+ * Nobody gets on this list without stake that lies there.
+ */
+export async function fetchStakerIds(chain: ChainConnection, modelId: ModelId, range: PageRange = {}): Promise<readonly Address[]> {
+  const address = chain.deployment.contracts.workerRegistry
+  const found = await readPages(range, (offset, limit) =>
+    readContract(chain, 'listing stakers', { address, abi: workerRegistryAbi, functionName: 'stakersOf', args: [modelId, offset, limit] }),
+  )
   return found.map((worker) => parseAddress(worker.toLowerCase()))
 }
 
