@@ -7,3 +7,5 @@ export { type RecoveryRate, recoveryRate, type TrueLayer } from './attack/recove
 export { holderSeed, type LeakReport, type LeakSearch, type LeakSuspicion, traceLeak } from './attack/trace-leak.ts'
 export { attackExtractTraced } from './attack/traced-attack.ts'
 export type { ObfuscationOptions, ObfuscationPass } from './obfuscate/obfuscator.ts'
+export { type AttackReport, attackReport } from './attack/attack-report.ts'
+export { trueLayers } from './attack/true-layers.ts'

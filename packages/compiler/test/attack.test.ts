@@ -1,44 +1,25 @@
 // What the attacks recover is published in docs/limits.md; these tests keep the page true, in both directions.
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
-import { type Graph, parseOnnx, type Q8Model, quantizeGraph } from '@tacit/model'
+import { parseOnnx, quantizeGraph } from '@tacit/model'
 import { cnn, mlp } from '../bench/networks.ts'
 import {
   attackCollude,
   attackExtract,
   attackExtractTraced,
+  attackReport,
   type CompileOptions,
   compileModel,
   holderSeed,
   recoveryRate,
   traceLeak,
-  type TrueLayer,
+  trueLayers,
 } from '../src/index.ts'
 
 const ownerSecret = new Uint8Array(32).fill(9)
 const network = mlp('f32', [96, 64, 48, 10])
 const graph = await parseOnnx(network.onnx)
 const { q8 } = quantizeGraph(graph, { inputs: [{ x: network.input }] })
-
-function weightsOf(model: Graph | Q8Model): readonly TrueLayer[] {
-  if ('boundaries' in model)
-    return model.layers.flatMap((layer): TrueLayer[] => {
-      if (layer.kind !== 'dense' && layer.kind !== 'conv') return []
-      const count = layer.kind === 'dense' ? layer.outputSize : layer.outputChannels
-      const width = layer.weights.length / count
-      return [{ kind: layer.kind, units: Array.from({ length: count }, (_, i) => layer.weights.subarray(i * width, (i + 1) * width)) }]
-    })
-  return [...model.constants.values()].flatMap(({ shape, data }): TrueLayer[] => {
-    const [k = 1, n = 1] = shape
-    if (shape.length !== 2) return []
-    return [
-      {
-        kind: 'dense',
-        units: Array.from({ length: n }, (_, j) => Float64Array.from({ length: k }, (_unused, i) => Number(data[i * n + j]))),
-      },
-    ]
-  })
-}
 
 describe('the extraction attack', () => {
   for (const [name, model, profile] of [
@@ -48,12 +29,12 @@ describe('the extraction attack', () => {
     it(`recovers every weight of an obfuscated module without a trace: ${name}`, async () => {
       const compiled = await compileModel(model, { profile, obfuscate: { seed: 'secret', dummies: 1, decoys: 1 } })
       const extraction = attackExtract(compiled)
-      const rate = recoveryRate(extraction.layers, weightsOf(model))
+      const rate = recoveryRate(extraction.layers, trueLayers(model))
       assert.equal(rate.weights, 1)
       assert.equal(rate.units, 1)
       assert.ok(extraction.dummies >= 2, 'dummies are told from layers')
       assert.ok(rate.inPlace < 0.2, 'the order of units is hidden without a trace')
-      const traced = recoveryRate(attackExtractTraced(compiled).layers, weightsOf(model))
+      const traced = recoveryRate(attackExtractTraced(compiled).layers, trueLayers(model))
       assert.ok(traced.inPlace > 0.95, 'and not hidden with one; units that never answer may be swapped')
     })
 
@@ -61,7 +42,7 @@ describe('the extraction attack', () => {
     const images = cnn('f32')
     const image = quantizeGraph(await parseOnnx(images.onnx), { inputs: [{ x: images.input }] }).q8
     const extraction = attackExtract(await compileModel(image, { profile: 'q8', obfuscate: { seed: 's' } }))
-    assert.equal(recoveryRate(extraction.layers, weightsOf(image)).weights, 1)
+    assert.equal(recoveryRate(extraction.layers, trueLayers(image)).weights, 1)
   })
 
   it('is not flattered by its judge: wrong weights count as wrong', async () => {
@@ -69,8 +50,16 @@ describe('the extraction attack', () => {
     const [first, ...rest] = extraction.layers
     assert.ok(first)
     const spoilt = { ...first, units: first.units.map((unit) => unit.map((value, i) => (i === 3 ? value + 1 : value))) }
-    assert.ok(recoveryRate([spoilt, ...rest], weightsOf(q8)).weights < 0.5)
-    assert.equal(recoveryRate([], weightsOf(q8)).weights, 0)
+    assert.ok(recoveryRate([spoilt, ...rest], trueLayers(q8)).weights < 0.5)
+    assert.equal(recoveryRate([], trueLayers(q8)).weights, 0)
+  })
+})
+
+describe('the report', () => {
+  it('says for each attack what it recovered and whether the mark survived', async () => {
+    const report = await attackReport(q8, { profile: 'q8' })
+    for (const rate of [report.plain, report.untraced, report.traced, report.colluding]) assert.equal(rate.units, 1)
+    assert.deepEqual(report.markSurvives, { file: true, untraced: true, traced: false, colluding: false })
   })
 })
 

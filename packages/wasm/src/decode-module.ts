@@ -152,8 +152,8 @@ function readValueType(reader: ByteReader): ValueType {
 
 function readType(reader: ByteReader): FunctionType {
   if (reader.byte() !== 0x60) reader.fail('has a type that is not a function type')
-  const parameters = list(reader, 1000, 'parameters', () => readValueType(reader))
-  return { parameters, results: list(reader, 1000, 'results', () => readValueType(reader)) }
+  const parameters = list(reader, 64, 'parameters', () => readValueType(reader))
+  return { parameters, results: list(reader, 64, 'results', () => readValueType(reader)) }
 }
 
 function readMemory(reader: ByteReader): DecodedModule['memories'][number] {

@@ -1,5 +1,6 @@
 // Two holders put their copies side by side.
 import type { ExtractedLayer, Extraction } from './attack-extract.ts'
+import { withInputsFrom } from './reorder-inputs.ts'
 
 export type Collusion = {
   /** Share of units that both copies have: the model itself. What only one has is decoy. */
@@ -12,13 +13,20 @@ export type Collusion = {
 export function attackCollude(first: Extraction, second: Extraction): Collusion {
   let shared = 0
   let total = 0
-  const layers = first.layers.map((layer, i): ExtractedLayer => {
+  let inputPlaces: readonly number[] | undefined
+  const layers: ExtractedLayer[] = []
+  for (const [i, layer] of first.layers.entries()) {
     const theirs = new Set(second.layers[i]?.units.map(keyOf) ?? [])
-    const common = layer.units.filter((unit) => theirs.has(keyOf(unit)))
+    const keys = layer.units.map(keyOf)
+    const places = [...keys.keys()].filter((place) => theirs.has(keys[place] ?? ''))
     total += layer.units.length
-    shared += common.length
-    return { ...layer, units: common.sort((a, b) => (keyOf(a) < keyOf(b) ? -1 : 1)) }
-  })
+    shared += places.length
+    // The last layer's units are the answers: their order is no mark.
+    if (i + 1 < first.layers.length) places.sort((a, b) => ((keys[a] ?? '') < (keys[b] ?? '') ? -1 : 1))
+    const inOrder = withInputsFrom(layer, inputPlaces)
+    layers.push({ ...inOrder, units: places.map((place) => inOrder.units[place] ?? new Float64Array(0)) })
+    inputPlaces = places
+  }
   return { agreement: total === 0 ? 0 : shared / total, unmarked: { ...first, layers } }
 }
 

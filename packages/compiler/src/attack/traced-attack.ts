@@ -4,6 +4,7 @@ import type { ModuleTensor } from '@tacit/protocol'
 import { moduleTensorBytes } from '@tacit/protocol'
 import type { CompiledModel } from '../compile-model.ts'
 import { attackExtract, type ExtractedLayer, type Extraction } from './attack-extract.ts'
+import { withInputsFrom } from './reorder-inputs.ts'
 
 /** How many random inputs tell units apart. */
 const probes = 24
@@ -18,9 +19,7 @@ export function attackExtractTraced(model: CompiledModel): Extraction {
   let inputPlaces: readonly number[] | undefined
   for (const [i, layer] of extraction.layers.entries()) {
     const places = placesOf(observed[i])
-    // Integer layers read permuted units where they lie; float layers read them put back in order.
-    const from = layer.arithmetic === 'int8' && inputPlaces?.length === layer.units[0]?.length ? inputPlaces : undefined
-    const units = layer.units.map((unit) => (from === undefined ? unit : Float64Array.from(from, (place) => unit[place] ?? 0)))
+    const { units } = withInputsFrom(layer, inputPlaces)
     layers.push({ ...layer, units: places === undefined ? units : places.map((place) => units[place] ?? new Float64Array(0)) })
     inputPlaces = places
   }
