@@ -44,7 +44,8 @@ export async function fetchLocks({ chain, store }: OpenedClient): Promise<readon
       const { status, lockedWei, claimedWei, unlockAt } = await fetchChannel(chain, channel.id)
       const { signed } = store.ledgers.read(channel.id)
       const shown = status === 'open' && unlockAt !== 0 ? 'closing' : status
-      return { channel, status: shown, lockedWei, claimedWei, spentWei: signed, unlockAt }
+      // What was signed is forgotten for a recovered lock; what was claimed is not.
+      return { channel, status: shown, lockedWei, claimedWei, spentWei: signed > claimedWei ? signed : claimedWei, unlockAt }
     }),
   )
 }

@@ -6,10 +6,12 @@ import { after, before, describe, it } from 'node:test'
 import { createTransactionSender, fetchFreeBalance, lockForPayee } from '@tacit/chain'
 import { type EmbeddedChain, startEmbeddedChain } from '@tacit/chain/embedded'
 import { fetchJson } from '@tacit/network'
-import { loadZoo, publishCard } from '@tacit/node/node'
-import { type ModelId, parseAddress, parseBytes32 } from '@tacit/protocol'
+import { enrolWorker, loadZoo, publishCard } from '@tacit/node/node'
+import { createSigner, type ModelId, parseAddress, parseBytes32 } from '@tacit/protocol'
 import { fundFromFaucet, ownFaucet, tokenUnit } from '../src/faucet.ts'
 import { openClient, type OpenedClient } from '../src/open-client.ts'
+import { recoverLocks } from '../src/recover-locks.ts'
+import { unstakeAll } from '../src/unstake.ts'
 import { deposit, fetchBalances, fetchLocks, unlockAll, withdraw } from '../src/wallet-actions.ts'
 
 const dataDir = mkdtempSync(join(tmpdir(), 'tacit-wallet-'))
@@ -88,5 +90,36 @@ describe('a wallet', () => {
     assert.equal(await fetchFreeBalance(chain.connection, opened.payer.address), free)
     assert.deepEqual(await fetchLocks(opened), [])
     assert.deepEqual(await unlockAll(opened), [])
+  })
+
+  it('finds forgotten locks on chain, and only asks for them back', async () => {
+    const other = parseBytes32(`0x${'02'.repeat(32)}`)
+    const { channelId } = await lockForPayee(opened.sender, { payee, modelId: model, salt: other, amountWei: 3n })
+    const signal = AbortSignal.timeout(20_000)
+    const found = await recoverLocks(opened, signal)
+    assert.deepEqual(found, [{ id: channelId, worker: payee, model, salt: other, locked: 3n }])
+    assert.equal(opened.store.channel(payee, model), undefined)
+    assert.deepEqual(await recoverLocks(opened, signal), [], 'nothing is found twice')
+    assert.deepEqual(
+      (await unlockAll(opened)).map(({ outcome }) => outcome),
+      ['asked'],
+    )
+  })
+
+  it('stakes for a worker and gets all of it back after the thaw', async () => {
+    const identity = createSigner(Uint8Array.from({ length: 32 }, () => 9))
+    const { tokensWei } = await fetchBalances(opened)
+    const profile = { endpoint: 'ws://127.0.0.1:1', region: 'test', capacity: 1 }
+    const stakeWei = (): bigint => 1_000n * tokenUnit
+    await enrolWorker(opened.sender, identity, { models: [model], profile, stakeWei })
+    await enrolWorker(opened.sender, identity, { models: [model], profile, stakeWei })
+    assert.equal((await fetchBalances(opened)).tokensWei, tokensWei - stakeWei(), 'staked once, not twice')
+    const outcomes = async () => (await unstakeAll(opened, identity.address)).map(({ outcome, amountWei }) => [outcome, amountWei])
+    assert.deepEqual(await outcomes(), [['asked', stakeWei()]])
+    assert.deepEqual(await outcomes(), [['waiting', stakeWei()]])
+    await sleepOnChain(2 * 86_400 + 1)
+    assert.deepEqual(await outcomes(), [['returned', stakeWei()]])
+    assert.equal((await fetchBalances(opened)).tokensWei, tokensWei)
+    assert.deepEqual(await outcomes(), [])
   })
 })

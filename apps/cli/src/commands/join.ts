@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs'
 import { join as joinPath } from 'node:path'
-import { ChainError, fetchCheckpoint, fetchTokenBalance } from '@tacit/chain'
+import { ChainError, fetchCheckpoint } from '@tacit/chain'
 import { writeDurably } from '@tacit/node/node'
 import { canonicalJson, type Json } from '@tacit/protocol'
 import { type Command, type Invocation, textOf } from '../command.ts'
@@ -17,6 +17,7 @@ import { formatTokens } from '../format.ts'
 import { type Invitation, maxInvitationLength, parseInvitation } from '../invitation.ts'
 import { findNetwork, writeNetworkFile } from '../network-file.ts'
 import { connectNetwork, openClient } from '../open-client.ts'
+import { fetchBalances } from '../wallet-actions.ts'
 
 const usage = 'tacit join INVITATION | --file FILE'
 
@@ -96,12 +97,12 @@ async function firstMoney({ dataDir, say, signal }: Invocation, { network }: Inv
   await using opened = await openClient(dataDir, network, { signal })
   const faucet = wanted ? networkFaucet(network, signal) : undefined
   if (faucet === undefined) say('Nothing was asked of a faucet; `tacit wallet` shows where to send tokens and gas.')
-  let poolWei = 0n
   try {
-    if (faucet !== undefined) poolWei = await fundFromFaucet(opened, faucet)
+    if (faucet !== undefined) await fundFromFaucet(opened, faucet)
   } catch (error) {
     if (!(error instanceof FaucetRefusedError)) throw error
     say(error.message)
   }
-  return { address: opened.payer.address, walletWei: await fetchTokenBalance(opened.chain, opened.payer.address), poolWei }
+  const { tokensWei, poolWei } = await fetchBalances(opened)
+  return { address: opened.payer.address, walletWei: tokensWei, poolWei }
 }

@@ -8,10 +8,11 @@ import { formatTokens, parseTokens, shorten, table } from '../format.ts'
 import { decryptKeystore, encryptKeystore } from '../keystore.ts'
 import { findNetwork, requireNetwork } from '../network-file.ts'
 import { openClient, type OpenedClient, walletPath } from '../open-client.ts'
+import { recoverLocks } from '../recover-locks.ts'
 import { chooseNewPassword, readPassword } from '../password.ts'
 import { deposit, fetchBalances, fetchLocks, unlockAll, withdraw } from '../wallet-actions.ts'
 
-const usage = 'tacit wallet [show | fund | deposit AMOUNT | withdraw AMOUNT | unlock | backup FILE | restore FILE]'
+const usage = 'tacit wallet [show | fund | deposit AMOUNT | withdraw AMOUNT | unlock | recover | backup FILE | restore FILE]'
 
 export const wallet: Command = {
   name: 'wallet',
@@ -22,6 +23,7 @@ export const wallet: Command = {
     'fund              fills the pool, and the wallet from the faucet of a local network',
     'deposit AMOUNT    tokens from the wallet into the pool that requests are paid from; withdraw takes them back',
     'unlock            asks for every lock back; run it again after the delay to take the rest',
+    'recover           finds locks on chain that this directory has forgotten, so that unlock can ask for them',
     'backup FILE       writes the key, encrypted with a password (Ethereum keystore, version 3)',
     'restore FILE      puts the key of a backup into this directory',
     'AMOUNT is in whole tokens, such as 12.5.',
@@ -47,6 +49,13 @@ export const wallet: Command = {
       }
       case 'unlock':
         return await unlock(invocation)
+      case 'recover':
+        return await onNetwork(invocation, async (opened) => {
+          const found = await recoverLocks(opened, invocation.signal)
+          invocation.say(
+            `${found.length} forgotten lock${found.length === 1 ? '' : 's'} found. \`tacit wallet unlock\` asks for what is in them.`,
+          )
+        })
       case 'backup':
         return await backup(invocation, argument)
       case 'restore':

@@ -1,18 +1,19 @@
 import { existsSync } from 'node:fs'
-import { join } from 'node:path'
+import { basename, join } from 'node:path'
 import { drainWorker, fetchEligibility, fetchStake, fetchWorker } from '@tacit/chain'
 import { createNodeDialer } from '@tacit/network/node'
 import { loadFastSignatures, openKeyFile, probeWorker } from '@tacit/node/node'
 import { type Command, integerOf, type Invocation, textOf, textsOf } from '../command.ts'
-import { UsageError } from '../errors.ts'
-import { formatTokens, parseTokens, table } from '../format.ts'
+import { UsageError, WorkerRunningError } from '../errors.ts'
+import { formatTokens, parseTokens, shorten, table } from '../format.ts'
 import { isAlive, requireNetwork } from '../network-file.ts'
 import { openClient, type OpenedClient } from '../open-client.ts'
 import { isLockHeld } from '../process-lock.ts'
 import { runWorker } from '../run-worker.ts'
+import { unstakeAll } from '../unstake.ts'
 import { listWorkers, ownWorkerPath, readWorkerNote, type WorkerDirectory, workerLockPath } from '../worker-directories.ts'
 
-const usage = 'tacit worker start|status|drain [--name NAME]'
+const usage = 'tacit worker start|status|drain|unstake [--name NAME]'
 
 export const worker: Command = {
   name: 'worker',
@@ -22,6 +23,7 @@ export const worker: Command = {
     'start    registers a worker, stakes for the models that this machine has and the network publishes, and serves them',
     'status   registry, stake, eligibility and load of every worker of this directory',
     'drain    takes the worker out of the registry for new work, lets running jobs finish, and stops it; start puts it back',
+    'unstake  asks for the stake of a stopped worker; run it again after the thaw to have it in the wallet',
   ],
   options: {
     name: { type: 'string', value: 'NAME', help: 'which worker of this directory (default: mine)' },
@@ -42,8 +44,13 @@ export const worker: Command = {
         return await status(invocation)
       case 'drain':
         return await drain(invocation, ownWorkerPath(dataDir, nameOf(invocation)))
+      case 'unstake':
+        return await unstake(invocation, ownWorkerPath(dataDir, nameOf(invocation)))
       default:
-        throw new UsageError(`Say start, status or drain${positionals[0] === undefined ? '' : `, not "${positionals[0]}"`}.`, usage)
+        throw new UsageError(
+          `Say start, status, drain or unstake${positionals[0] === undefined ? '' : `, not "${positionals[0]}"`}.`,
+          usage,
+        )
     }
   },
 }
@@ -119,6 +126,26 @@ async function report({ chain, client }: OpenedClient, { name, path }: WorkerDir
     sessions: readWorkerNote(path)?.sessions ?? null,
     models: models.filter(({ eligible, stakeWei }) => eligible || stakeWei !== '0'),
   }
+}
+
+async function unstake({ dataDir, say, json, signal }: Invocation, directory: string): Promise<number> {
+  const keyPath = join(directory, 'identity.key')
+  if (!existsSync(keyPath)) throw new UsageError('No worker of that name ever ran from this directory.', usage)
+  const note = readWorkerNote(directory)
+  if (note !== undefined) throw new WorkerRunningError(basename(directory), note.pid)
+  await using opened = await openClient(dataDir, requireNetwork(dataDir).network, { signal })
+  const { address } = openKeyFile(keyPath, await loadFastSignatures())
+  const steps = await unstakeAll(opened, address)
+  if (steps.length === 0) say('Nothing is staked.')
+  for (const { model, outcome, amountWei, thawedAt } of steps) {
+    const after = `run this again after ${new Date(thawedAt * 1000).toISOString().slice(0, 19)}Z`
+    say(`${shorten(model)}: ${formatTokens(amountWei)} ${outcome === 'returned' ? 'is in the wallet again' : `asked back; ${after}`}`)
+  }
+  if (json)
+    console.log(
+      JSON.stringify({ ok: true, address, stakes: steps.map(({ amountWei, ...rest }) => ({ ...rest, amountWei: amountWei.toString() })) }),
+    )
+  return 0
 }
 
 async function drain({ dataDir, say, json, signal }: Invocation, directory: string): Promise<number> {
