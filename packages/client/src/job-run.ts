@@ -35,7 +35,7 @@ import {
 import { frank, type ReleaseMode, type Session } from '@tacit/session'
 import { StreamLostError } from './errors.ts'
 import { faultError } from './fault-error.ts'
-import type { WireChannel } from './wire-channel.ts'
+import { abortable, type WireChannel } from './wire-channel.ts'
 import type { WorkerSessionOptions } from './worker-session.ts'
 
 /** What arrives while a job runs. */
@@ -77,6 +77,8 @@ const resumeDelayMs = 150
 const longestDelayMs = 1_000
 /** A channel on which nothing arrives for this long is taken for dead. */
 const silenceMs = 15_000
+/** How long an aborted job may take to say so. */
+const farewellMs = 500
 /** How long after its deadline a job may end. */
 const graceSeconds = 60
 
@@ -95,6 +97,7 @@ export async function* runJob(run: JobRun): AsyncGenerator<JobEvent, void, undef
       continue
     }
     let healthy = false
+    let broken = false
     try {
       if (attempt > 0) yield { type: 'resumed', attempt }
       await driver.connect(channel)
@@ -106,10 +109,14 @@ export async function* runJob(run: JobRun): AsyncGenerator<JobEvent, void, undef
         }
         if (!(await driver.pump(channel))) break
       }
+      broken = true
     } catch (error) {
+      broken = !run.signal?.aborted
       if (run.signal?.aborted || driver.isFinal(error)) throw error
       lastError = error
     } finally {
+      // Neither done nor broken: the caller stopped listening.
+      if (!healthy && !broken) await driver.abandon(channel)
       if (healthy) run.giveChannel(channel)
       else await channel.close().catch(() => {})
     }
@@ -216,6 +223,18 @@ class JobDriver {
         throw this.#error
       default:
         return true
+    }
+  }
+
+  /** Tells the worker, as far as it can be told, that nobody waits any more: its place is free for others at once. */
+  async abandon(channel: WireChannel): Promise<void> {
+    if (this.#error !== undefined || this.#job.phase === 'done') return
+    try {
+      const chunks = this.#advance({ type: 'cancel' }).flatMap((message) => this.#stream.interrupt(message))
+      this.#advance({ type: 'lost', error: new StreamLostError('it was aborted') })
+      await abortable(this.#sendAll(channel, chunks), AbortSignal.timeout(farewellMs))
+    } catch {
+      // The worker finds out by itself that the client is gone, only later.
     }
   }
 

@@ -185,20 +185,25 @@ export class TacitClient {
     if (choice.ranking.length === 0) throw new NoWorkerError('no eligible worker serves this model')
     const failures: unknown[] = []
     for (const worker of choice.ranking) {
-      let delivered = false
-      try {
-        yield { type: 'worker', worker, choice }
-        for await (const event of this.#inferWith(worker, model, request, budget, signal)) {
-          delivered ||= event.type === 'output'
-          yield event
+      // A worker that was restarted does not know a session that was opened before: then the request opens a new one.
+      for (let tries = this.#sessions.has(`${worker}/${model.id}`) ? 2 : 1; tries > 0; tries--) {
+        let delivered = false
+        try {
+          yield { type: 'worker', worker, choice }
+          for await (const event of this.#inferWith(worker, model, request, budget, signal)) {
+            delivered ||= event.type === 'output'
+            yield event
+          }
+          return
+        } catch (error) {
+          if (signal?.aborted || !isAnotherWorkerWorthIt(error)) throw error
+          if (!(error instanceof QuoteRejectedError)) this.#forget(worker, model.id)
+          if (tries > 1 && !delivered && error instanceof StreamLostError) continue
+          failures.push(error)
+          if (delivered)
+            yield { type: 'restarted', reason: error instanceof Error ? (error.message.split('\n')[0] ?? '') : 'the worker failed' }
+          break
         }
-        return
-      } catch (error) {
-        if (signal?.aborted || !isAnotherWorkerWorthIt(error)) throw error
-        failures.push(error)
-        if (!(error instanceof QuoteRejectedError)) this.#forget(worker, model.id)
-        if (delivered)
-          yield { type: 'restarted', reason: error instanceof Error ? (error.message.split('\n')[0] ?? '') : 'the worker failed' }
       }
     }
     throw noWorker(failures)

@@ -67,6 +67,15 @@ export class ClientStream {
     return []
   }
 
+  /**
+   * A last message, sealed at once whatever the mode: the channel is closed after it, so there is no schedule left to keep.
+   * Nothing when another message waits for its slot: it would come out of order.
+   */
+  interrupt(message: Uint8Array): readonly Uint8Array[] {
+    if (this.log.complete || this.#pacer.queuedBytes > 0) return []
+    return packCells(message, { cellBytes: this.#mode.cellBytes }).map((cell) => this.#seal(cell, false))
+  }
+
   /** The worker's nonce came (STARTED or RESUMED). The first one counts; another one would be another stream. */
   bind(attemptNonce: Uint8Array): void {
     if (this.#openerNonce?.every((byte, index) => byte === attemptNonce[index])) return
