@@ -15,11 +15,18 @@ const clientOperators: ReadonlySet<string> = new Set(['Softmax', 'LogSoftmax', '
 /** The affine maps between the squares of a graph, and what is left to the client. */
 export type AffineSegments = { readonly layers: readonly DenseLayer[]; readonly clientOperator: string | null }
 
-type Segment = { readonly input: ValueId; readonly nodes: GraphNode[]; readonly values: Set<ValueId> }
+type Segment = {
+  readonly input: ValueId
+  /** What was squared to give the input: a polynomial of degree two uses it beside its square. */
+  readonly before?: ValueId
+  readonly nodes: GraphNode[]
+  readonly values: Set<ValueId>
+}
 
 /**
  * Reads a graph as affine maps with squares between them. Each map is found by running its nodes on the reference interpreter with
  * zero and with every unit vector, so any chain or branching of affine operators (convolutions, pooling, normalisation) is one matrix.
+ * A polynomial of degree two is a square with a shift: a x^2 + b x + c = a (x + b / 2a)^2 + c - b^2 / 4a.
  * @throws UnsupportedCircuitError that names the node.
  */
 export function findAffineSegments(graph: Graph): AffineSegments {
@@ -44,8 +51,9 @@ export function findAffineSegments(graph: Graph): AffineSegments {
     const [result] = node.outputs
     assertCarried(graph, segment, carriers, node, layers.length + 1)
     if (isSquare(graph, node) && result !== undefined) {
-      layers.push(readMap(graph, segment, carriers[0] ?? segment.input))
-      segment = openSegment(result)
+      const squared = carriers[0] ?? segment.input
+      addMap(graph, segment, squared, layers)
+      segment = openSegment(result, squared)
     } else {
       assertAffine(node, carriers.length, layers.length + 1)
       segment.nodes.push(node)
@@ -53,12 +61,14 @@ export function findAffineSegments(graph: Graph): AffineSegments {
     }
     last = result ?? last
   }
-  layers.push(readMap(graph, segment, last))
+  addMap(graph, segment, last, layers)
   return { layers, clientOperator }
 }
 
-function openSegment(input: ValueId): Segment {
-  return { input, nodes: [], values: new Set([input]) }
+function openSegment(input: ValueId, before?: ValueId): Segment {
+  return before === undefined
+    ? { input, nodes: [], values: new Set([input]) }
+    : { input, before, nodes: [], values: new Set([input, before]) }
 }
 
 function isSquare(graph: Graph, { operation, inputs }: GraphNode): boolean {
@@ -94,7 +104,48 @@ function assertAffine({ name, operation }: GraphNode, carriers: number, layer: n
   })
 }
 
-function readMap(graph: Graph, { input, nodes }: Segment, output: ValueId): DenseLayer {
+/** Appends the map of a segment; a linear term beside the square moves into the bias of the layer before. */
+function addMap(graph: Graph, segment: Segment, output: ValueId, layers: DenseLayer[]): void {
+  const { before, input, nodes } = segment
+  const map = readMap(graph, segment, input, output)
+  const previous = layers.at(-1)
+  if (before === undefined || previous === undefined || !nodes.some(({ inputs }) => inputs.includes(before))) {
+    layers.push(map)
+    return
+  }
+  const linear = readMap(graph, segment, before, output)
+  const shifts = Float64Array.from({ length: map.inputs }, (_, j) => shiftOf(map, linear, j, layers.length + 1))
+  layers[layers.length - 1] = { ...previous, bias: previous.bias.map((value, j) => value + (shifts[j] ?? 0)) }
+  const bias = map.bias.map((value, o) => {
+    let sum = value
+    for (let j = 0; j < map.inputs; j++) sum -= (map.weights[o * map.inputs + j] ?? 0) * (shifts[j] ?? 0) ** 2
+    return sum
+  })
+  layers.push({ ...map, bias })
+}
+
+// Column j of the linear map must be a multiple d of column j of the map of squares: x^2 + d x = (x + d / 2)^2 - d^2 / 4.
+function shiftOf(squares: DenseLayer, linear: DenseLayer, j: number, layer: number): number {
+  let [top, largest] = [0, 0]
+  for (let o = 0; o < squares.outputs; o++) {
+    const size = Math.abs(squares.weights[o * squares.inputs + j] ?? 0)
+    if (size > largest) [top, largest] = [o, size]
+  }
+  const ratio = largest === 0 ? 0 : (linear.weights[top * linear.inputs + j] ?? 0) / (squares.weights[top * squares.inputs + j] ?? 1)
+  for (let o = 0; o < squares.outputs; o++) {
+    const difference = (linear.weights[o * linear.inputs + j] ?? 0) - ratio * (squares.weights[o * squares.inputs + j] ?? 0)
+    if (Math.abs(difference) > 1e-4 * Math.max(1e-3, largest * Math.max(1, Math.abs(ratio))))
+      throw new UnsupportedCircuitError({
+        layer,
+        reason: 'it mixes squares with values from before them',
+        change: 'use an activation a x * x + b x + c that is the same function of each value, and nothing around it',
+      })
+  }
+  return ratio / 2
+}
+
+function readMap(graph: Graph, segment: Segment, input: ValueId, output: ValueId): DenseLayer {
+  const { nodes } = segment
   const [from, to] = [shapeOf(graph, input), shapeOf(graph, output)]
   const [inputs, outputs] = [elementCount(from), elementCount(to)]
   const weights = new Float64Array(inputs * outputs)
@@ -102,9 +153,15 @@ function readMap(graph: Graph, { input, nodes }: Segment, output: ValueId): Dens
     for (let i = 0; i < inputs; i++) weights[i * inputs + i] = 1
     return { inputs, outputs, weights, bias: new Float64Array(outputs) }
   }
-  const needed: Graph = { ...graph, inputs: [input], outputs: [output], nodes }
+  // The other input of a segment, if it has one, stays zero.
+  const others = [segment.before, segment.input].filter((id): id is ValueId => id !== undefined)
+  const used = new Set(nodes.flatMap((node) => node.inputs))
+  const entries = others.filter((id) => used.has(id))
+  if (!entries.includes(input)) return { inputs, outputs, weights, bias: new Float64Array(outputs) }
+  const needed: Graph = { ...graph, inputs: entries, outputs: [output], nodes }
   const run = (values: Float32Array): readonly number[] => {
-    const result = runGraph(needed, { [input]: float32(from, values) })[output]
+    const zeros = entries.map((id) => [id, float32(shapeOf(graph, id), new Float32Array(elementCount(shapeOf(graph, id))))] as const)
+    const result = runGraph(needed, { ...Object.fromEntries(zeros), [input]: float32(from, values) })[output]
     if (result === undefined) throw new RangeError(`no value ${output}`)
     return Array.from({ length: outputs }, (_, o) => Number(result.data[o]))
   }

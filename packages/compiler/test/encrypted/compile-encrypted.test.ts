@@ -75,6 +75,31 @@ describe('compileEncrypted', () => {
     assert.match(describePlan(model).join('\n'), /applies Softmax/)
   })
 
+  it('takes activations of degree two as shifted squares', () => {
+    const gemm = { operator: 'Gemm', alpha: 1, beta: 1, transA: false, transB: false } as const
+    const nodes: readonly GraphNode[] = [
+      { name: 'dense', operation: gemm, inputs: ['x', 'w1', 'b1'], outputs: ['a'] },
+      { name: 'square', operation: { operator: 'Mul' }, inputs: ['a', 'a'], outputs: ['s'] },
+      { name: 'scaled', operation: { operator: 'Mul' }, inputs: ['s', 'p'], outputs: ['ps'] },
+      { name: 'linear', operation: { operator: 'Mul' }, inputs: ['a', 'q'], outputs: ['qa'] },
+      { name: 'sum', operation: { operator: 'Add' }, inputs: ['ps', 'qa'], outputs: ['t'] },
+      { name: 'shift', operation: { operator: 'Add' }, inputs: ['t', 'r'], outputs: ['u'] },
+      { name: 'last', operation: gemm, inputs: ['u', 'w2', 'b2'], outputs: ['y'] },
+    ]
+    const constants = {
+      ...{ w1: ramp([5, 4], 0.5), b1: ramp([4], 0.2), w2: ramp([4, 3], 0.7), b2: ramp([3], 0.1) },
+      ...{ p: float32([1], [0.5]), q: float32([1], [0.3]), r: float32([1], [0.1]) },
+    }
+    const shapes = { x: [1, 5], a: [1, 4], s: [1, 4], ps: [1, 4], qa: [1, 4], t: [1, 4], u: [1, 4], y: [1, 3] }
+    const graph = graphOf(nodes, constants, shapes)
+    const { network, plan } = compileEncrypted(graph)
+    assert.equal(plan.hidden.length, 1)
+    const input = Float32Array.of(0.1, 0.9, 0.4, 0, 1)
+    const clear = runGraph(graph, { x: float32([1, 5], input) }).y
+    assert.ok(clear)
+    evaluateInClear(network, input).forEach((value, i) => assert.ok(Math.abs(value - Number(clear.data[i])) < 1e-4))
+  })
+
   it('names the layer that it cannot take', () => {
     assert.throws(
       () => compileEncrypted(parseOnnx(relu)),
@@ -87,8 +112,15 @@ describe('compileEncrypted', () => {
   it('refuses a connection around a square', () => {
     const nodes: readonly GraphNode[] = [
       { name: 'square', operation: { operator: 'Mul' }, inputs: ['x', 'x'], outputs: ['a'] },
-      { name: 'residual', operation: { operator: 'Add' }, inputs: ['a', 'x'], outputs: ['b'] },
+      {
+        name: 'turned',
+        operation: { operator: 'Gemm', alpha: 1, beta: 1, transA: false, transB: false },
+        inputs: ['x', 'w'],
+        outputs: ['t'],
+      },
+      { name: 'residual', operation: { operator: 'Add' }, inputs: ['a', 't'], outputs: ['b'] },
     ]
-    assert.throws(() => compileEncrypted(graphOf(nodes, {}, { x: [1, 4], a: [1, 4], b: [1, 4] })), { code: 'fhe.unsupported-circuit' })
+    const graph = graphOf(nodes, { w: ramp([4, 4], 1) }, { x: [1, 4], a: [1, 4], t: [1, 4], b: [1, 4] })
+    assert.throws(() => compileEncrypted(graph), { code: 'fhe.unsupported-circuit', layer: 2 })
   })
 })
