@@ -1,5 +1,6 @@
 // Reads an OpenAI chat request. What cannot be honoured is refused by name: nothing is ignored that would change the answer.
 import type { InferRequest } from '@tacit/client'
+import { inputBytes, type JobInput, jobInputSchema } from '@tacit/exchange'
 import { MalformedError, parseJson, type Privacy, type StreamMode, type Verification } from '@tacit/protocol'
 import { RequestError } from './errors.ts'
 
@@ -46,6 +47,16 @@ export function readChatRequest(bytes: Uint8Array): ChatRequest {
   const maxTokens = integer(body, 'max_completion_tokens', 1, 1 << 20) ?? integer(body, 'max_tokens', 1, 1 << 20) ?? defaultMaxTokens
   const options = body['stream_options']
   const includeUsage = typeof options === 'object' && options !== null && (options as Record<string, unknown>)['include_usage'] === true
+  const input: JobInput = {
+    kind: 'chat',
+    messages: readMessages(body['messages']),
+    maxTokens,
+    temperatureMilli: Math.round((number(body, 'temperature', 0, 2) ?? 1) * 1000),
+    topPMilli: Math.max(1, Math.round((number(body, 'top_p', 0, 1) ?? 1) * 1000)),
+    seed: integer(body, 'seed', 0, 2 ** 32 - 1) ?? Math.floor(Math.random() * 2 ** 32),
+    stop: readStop(body['stop']),
+  }
+  assertSendable(input)
   return {
     model,
     stream: body['stream'] === true,
@@ -53,16 +64,18 @@ export function readChatRequest(bytes: Uint8Array): ChatRequest {
     request: {
       model,
       ...readProvider(body['provider']),
-      input: {
-        kind: 'chat',
-        messages: readMessages(body['messages']),
-        maxTokens,
-        temperatureMilli: Math.round((number(body, 'temperature', 0, 2) ?? 1) * 1000),
-        topPMilli: Math.max(1, Math.round((number(body, 'top_p', 0, 1) ?? 1) * 1000)),
-        seed: integer(body, 'seed', 0, 2 ** 32 - 1) ?? Math.floor(Math.random() * 2 ** 32),
-        stop: readStop(body['stop']),
-      },
+      input,
     },
+  }
+}
+
+// What the network cannot carry (half a character, a thousand messages) is the caller's to mend, so it is said before a worker is asked.
+function assertSendable(input: JobInput): void {
+  try {
+    inputBytes(jobInputSchema(input, 'The request'))
+  } catch (error) {
+    if (error instanceof MalformedError) throw new RequestError(400, 'invalid_value', error.message, 'messages')
+    throw error
   }
 }
 

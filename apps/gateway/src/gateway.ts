@@ -1,6 +1,6 @@
 // An OpenAI-compatible server in front of a Tacit client: point any OpenAI client at it and keep the receipts.
 import type { TacitClient } from '@tacit/client'
-import { type HttpHandler, type HttpServer, serveHttp } from '@tacit/network/node'
+import { type HttpHandler, type HttpRequest, type HttpServer, serveHttp } from '@tacit/network/node'
 import { apiError } from './api-error.ts'
 import { completeChat } from './chat-completion.ts'
 import { readChatRequest } from './chat-request.ts'
@@ -23,6 +23,7 @@ export function startGateway(options: GatewayOptions): Promise<HttpServer> {
     (handler: HttpHandler): HttpHandler =>
     async (request) => {
       try {
+        refuseForeignPages(request.headers)
         return await handler(request)
       } catch (error) {
         if (request.signal.aborted) throw error
@@ -52,6 +53,16 @@ export function startGateway(options: GatewayOptions): Promise<HttpServer> {
     },
   })
 }
+
+// A page of any site may post to loopback without asking, and every answer is paid for. Browsers name the page in `Origin`;
+// programs send none.
+function refuseForeignPages({ origin }: HttpRequest['headers']): void {
+  if (origin === undefined) return
+  if (typeof origin === 'string' && URL.canParse(origin) && ownHosts.has(new URL(origin).hostname)) return
+  throw new RequestError(403, 'origin_not_allowed', 'Pages of other sites may not use this gateway.')
+}
+
+const ownHosts: ReadonlySet<string> = new Set(['localhost', '127.0.0.1', '[::1]'])
 
 async function listModels(client: TacitClient): Promise<readonly object[]> {
   return (await client.models()).filter(({ card }) => card?.kind === 'language').map(({ id, card }) => describe(card?.name ?? id))

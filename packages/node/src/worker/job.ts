@@ -144,6 +144,14 @@ export class Job {
     this.#pump()
   }
 
+  /** Lets go of everything at once: no timer of it is left. */
+  drop(): void {
+    this.#broken = true
+    this.#engineStop.abort(new DOMException('The worker was stopped.', 'AbortError'))
+    this.#end()
+    this.#engineWake?.()
+  }
+
   /** Whether it takes one of the places that the worker has. */
   get running(): boolean {
     return this.#admitted || this.#state.phase === 'running'
@@ -411,6 +419,7 @@ export class Job {
 
   #guard(ms: number): void {
     clearTimeout(this.#guardTimer)
+    if (this.#broken) return
     const onTime = (): void => {
       if (this.#state.phase === 'idle') this.#sayLast(refusal('deadline-passed', 'no order came'))
       else this.#advance({ type: 'cancel', end: this.#endNow() })

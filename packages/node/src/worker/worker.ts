@@ -111,7 +111,10 @@ export class Worker {
   /** Stops every job, erases every key. Vouchers and ciphertext stay in the journal. */
   close(): void {
     this.#draining = true
-    for (const job of this.#sessions.jobs()) if (job.running) job.cancel()
+    for (const job of [...this.#sessions.jobs()]) {
+      if (job.running) job.cancel()
+      job.drop()
+    }
     this.#sessions.clear()
     this.#prekeys.erase()
   }
