@@ -50,7 +50,7 @@ async function infer(engine: ProofEngine, seed: number) {
   const registrations: LayerRegistration[] = []
   const blinding = random(32)
   for (const [layerIndex, spec] of specs.entries()) {
-    const options = { engine, modelId: place.modelId, layerIndex, seed: blinding }
+    const options = { engine, layerIndex, seed: blinding }
     const secret = spec.kind === 'dense' || spec.kind === 'conv' ? await commitWeights(spec, randomWeights(spec, next), options) : undefined
     secrets.push(secret)
     registrations.push(secret?.registration ?? registerLayer(spec, options))
@@ -76,7 +76,11 @@ async function infer(engine: ProofEngine, seed: number) {
     proofs.push(await proveLayer(job.statement, { ...job, ...(weights === undefined ? {} : { weights }) }, { engine, random }))
   }
   const proof: NetworkProof = { boundaries: boundaries.map((b) => b.commitment), proofs }
-  const expected = { inputs: [boundaries[0]?.commitment ?? '0x'], outputs: [boundaries[5]?.commitment ?? '0x'] } as const
+  const expected = {
+    network: networkDigest(network),
+    inputs: [boundaries[0]?.commitment ?? '0x'],
+    outputs: [boundaries[5]?.commitment ?? '0x'],
+  } as const
   return { network, jobs, proof, options: { engine, context: request, expected } }
 }
 
@@ -116,11 +120,18 @@ describe('networks', async () => {
     reject({ context: { ...options.context, nonce: other.requestId } }, 'equation')
     reject({ context: { ...options.context, payee: options.context.registry } }, 'equation')
     reject({ context: { ...options.context, chainId: '1' } }, 'equation')
-    reject({ context: { ...options.context, modelId: other.requestId as never } }, 'network')
+    reject({ context: { ...options.context, modelId: other.requestId as never } }, 'equation')
+    reject({ expected: { ...ends, network: other.requestId } }, 'network')
     const rewired = { ...network, layers: network.layers.map((layer, k) => (k === 3 ? { ...layer, inputs: [3, 5] } : layer)) }
-    assert.deepEqual(verifyNetwork(rewired, proof, options), { ok: false, failedCheck: 'network' })
+    assert.deepEqual(verifyNetwork(rewired, proof, { ...options, expected: { ...ends, network: networkDigest(rewired) } }), {
+      ok: false,
+      failedCheck: 'network',
+    })
     const swapped = { ...network, layers: [network.layers[1], network.layers[0], ...network.layers.slice(2)] as typeof network.layers }
-    assert.deepEqual(verifyNetwork(swapped, proof, options), { ok: false, failedCheck: 'network' })
+    assert.deepEqual(verifyNetwork(swapped, proof, { ...options, expected: { ...ends, network: networkDigest(swapped) } }), {
+      ok: false,
+      failedCheck: 'network',
+    })
   })
 
   it('refuses a boundary that was exchanged between two layers', async () => {

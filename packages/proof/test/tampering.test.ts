@@ -161,7 +161,7 @@ describe('tampering', async () => {
     const { statement, proof } = await make(convolution, 14)
     const absorb = Transcript.prototype.absorb
     const tags = ['context', 'layer', 'input', 'output', 'cells', 'tau', 'alpha', 'lambda', 'link', 'claim', 'mu', 'nu', 'omega', 'psi']
-    for (const dropped of [...tags, 'round', 'r', 'masks', 'phi', 'c', 'responses', 'gamma', 'model', 'index', 'spec', 'points']) {
+    for (const dropped of [...tags, 'round', 'r', 'masks', 'phi', 'c', 'responses', 'gamma', 'index', 'spec', 'points']) {
       let used = 0
       Transcript.prototype.absorb = function (tag, data) {
         if (tag === dropped) used++

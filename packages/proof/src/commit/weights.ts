@@ -28,7 +28,10 @@ export type LayerRegistration = {
   readonly spec: LayerSpec
   /** 33-byte points, chunk by chunk, one per output; null for kinds without weights. */
   readonly points: Hex | null
-  /** Binds suite, model, position, spec and points. */
+  /**
+   * Binds suite, position, spec and points. The model id is derived from the digests of all layers, so it cannot be part of one; every
+   * proof absorbs both.
+   */
   readonly digest: Hex
 }
 
@@ -105,7 +108,6 @@ export class SecretWeights {
 /** Where a layer sits in a model, and the 32-byte seed that its blinders come from. */
 export type RegistrationOptions = {
   readonly engine: ProofEngine
-  readonly modelId: Hex
   readonly layerIndex: number
   /** 32 uniformly random bytes, one per model; whoever proves needs it, nobody else may have it. */
   readonly seed: Uint8Array
@@ -119,7 +121,7 @@ export type RegistrationOptions = {
 export async function commitWeights(spec: LayerSpec, values: LayerWeights, options: RegistrationOptions): Promise<SecretWeights> {
   const relation = createRelation(spec)
   checkWeights(spec, values)
-  const blinders = deriveBlinders(spec, relation, options)
+  const blinders = deriveBlinders(spec, relation, values, options)
   const { engine } = options
   const points = await engine.exclusive(64, (tables) => commitRows(engine, tables, { spec, relation, values, blinders }))
   const registration = { spec, points: toHex(points), digest: registrationDigest(spec, keccak_256(points), options) }
@@ -127,7 +129,7 @@ export async function commitWeights(spec: LayerSpec, values: LayerWeights, optio
 }
 
 /** The registration of a layer without hidden weights. */
-export function registerLayer(spec: LayerSpec, options: Pick<RegistrationOptions, 'modelId' | 'layerIndex'>): LayerRegistration {
+export function registerLayer(spec: LayerSpec, options: Pick<RegistrationOptions, 'layerIndex'>): LayerRegistration {
   createRelation(spec)
   return { spec, points: null, digest: registrationDigest(spec, keccak_256(new Uint8Array(0)), options) }
 }
@@ -136,15 +138,10 @@ export function registerLayer(spec: LayerSpec, options: Pick<RegistrationOptions
  * The digest that a proof absorbs: recomputed by every verifier from the spec and the points that it uses.
  * @param points keccak256 of the encoded points, one after the other.
  */
-export function registrationDigest(
-  spec: LayerSpec,
-  points: Uint8Array,
-  place: { readonly modelId: Hex; readonly layerIndex: number },
-): Hex {
+export function registrationDigest(spec: LayerSpec, points: Uint8Array, place: { readonly layerIndex: number }): Hex {
   const index = new Uint8Array(4)
   new DataView(index.buffer).setUint32(0, place.layerIndex)
   const transcript = new Transcript('registration')
-  transcript.absorb('model', parseHex(place.modelId, 'A model id', 32))
   transcript.absorb('index', index)
   transcript.absorb('spec', layerSpecDigest(spec))
   transcript.absorb('points', points)
@@ -170,12 +167,16 @@ function rowLength(spec: LayerSpec): number {
   return (spec.window.channels / spec.group) * kh * kw
 }
 
-function deriveBlinders(spec: LayerSpec, relation: Relation, options: RegistrationOptions): Uint8Array {
+function deriveBlinders(spec: LayerSpec, relation: Relation, values: LayerWeights, options: RegistrationOptions): Uint8Array {
   if (options.seed.length !== 32 || options.seed.every((byte) => byte === options.seed[0]))
     throw new WitnessMismatchError('The blinding seed must be 32 random bytes.')
   const index = new Uint8Array(4)
   new DataView(index.buffer).setUint32(0, options.layerIndex)
-  const place = concatBytes(parseHex(options.modelId, 'A model id', 32), index, layerSpecDigest(spec))
+  // The weights are part of the derivation: a seed that is used again for a later version of the model repeats no blinder.
+  const { weights, multipliers, biases } = values
+  const scales = concatBytes(new Uint8Array(Int32Array.from(multipliers).buffer), new Uint8Array(BigInt64Array.from(biases).buffer))
+  const secret = keccak_256(concatBytes(new Uint8Array(weights.buffer, weights.byteOffset, weights.byteLength), scales))
+  const place = concatBytes(index, layerSpecDigest(spec), secret)
   const stream = shake256.create().update(concatBytes(utf8(`${SUITE}/weight-blinders`), options.seed, place))
   const out = new Uint8Array(32 * relation.weightRows)
   for (let k = 0; k < relation.weightRows; k++) {

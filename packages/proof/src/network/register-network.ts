@@ -28,7 +28,7 @@ export type RegisteredNetwork = {
 /**
  * Commits to the weights of all layers.
  * @example
- * const { network, secrets } = await registerNetwork(describeNetwork(q8Model), { engine, modelId, seed })
+ * const { network, secrets } = await registerNetwork(describeNetwork(q8Model), { engine, seed })
  * @throws UnsupportedLayerError when a layer cannot be proved or boundaries do not fit together.
  */
 export async function registerNetwork(

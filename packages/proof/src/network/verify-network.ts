@@ -1,6 +1,6 @@
 // Verifies all layers of one inference: count, order, chaining and both ends. A layer proof says nothing about its neighbours; here
 // every boundary has one commitment, which producer and consumers share.
-import type { Hex, LayerStatement } from '@tacit/protocol'
+import type { Bytes32, Hex, LayerStatement } from '@tacit/protocol'
 import { registrationDigest } from '../commit/weights.ts'
 import type { ProofEngine } from '../engine.ts'
 import { UnsupportedLayerError } from '../errors.ts'
@@ -10,14 +10,17 @@ import type { FailedCheck } from '../verifier/equation.ts'
 import { verifyLayers } from '../verifier/verify-layer.ts'
 import { keccak_256 } from '@noble/hashes/sha3.js'
 import { parseHex } from '@tacit/protocol'
-import { type BoundaryCommitments, boundaryLayouts, type ProvableNetwork } from './network.ts'
+import { type BoundaryCommitments, boundaryLayouts, networkDigest, type ProvableNetwork } from './network.ts'
 import type { RequestContext } from './plan-jobs.ts'
 
 /** What a prover publishes for one inference. */
 export type NetworkProof = { readonly boundaries: BoundaryCommitments; readonly proofs: readonly Uint8Array[] }
 
-/** What the verifier knows from elsewhere: its own input commitments, the output commitments that the receipt names. */
-export type ExpectedEnds = { readonly inputs: readonly Hex[]; readonly outputs: readonly Hex[] }
+/**
+ * What the verifier knows from elsewhere: the `proof` commitment in the card of the registered model (`networkDigest`), its own input
+ * commitments, the output commitments that the receipt names.
+ */
+export type ExpectedEnds = { readonly network: Bytes32; readonly inputs: readonly Hex[]; readonly outputs: readonly Hex[] }
 
 /** The verdict on an inference. */
 export type NetworkVerdict =
@@ -28,7 +31,7 @@ export type NetworkVerdict =
 /**
  * Checks that `network`, and nothing else, turned the expected inputs into the expected outputs for this request and payee.
  * @example
- * const verdict = verifyNetwork(network, proof, { engine, context, expected: { inputs: [mine], outputs: [answer] } })
+ * const verdict = verifyNetwork(network, proof, { engine, context, expected: { network: card.commitments.proof, inputs: [mine], outputs: [answer] } })
  */
 export function verifyNetwork(
   network: ProvableNetwork,
@@ -36,8 +39,8 @@ export function verifyNetwork(
   options: { readonly engine: ProofEngine; readonly context: RequestContext; readonly expected: ExpectedEnds },
 ): NetworkVerdict {
   const { engine, context, expected } = options
-  const lengths = boundaryLengths(network, context)
-  if (lengths === undefined) return { ok: false, failedCheck: 'network' }
+  const lengths = boundaryLengths(network)
+  if (lengths === undefined || networkDigest(network) !== expected.network) return { ok: false, failedCheck: 'network' }
   const { boundaries, proofs } = proof
   if (boundaries.length !== lengths.length || proofs.length !== network.layers.length) return { ok: false, failedCheck: 'count' }
   if (boundaries.some((points, k) => points.length !== lengths[k])) return { ok: false, failedCheck: 'boundary' }
@@ -63,11 +66,11 @@ export function verifyNetwork(
 }
 
 // Hex lengths of the boundary commitments; undefined if the network contradicts itself or a registration is not what it says.
-function boundaryLengths(network: ProvableNetwork, context: RequestContext): readonly number[] | undefined {
+function boundaryLengths(network: ProvableNetwork): readonly number[] | undefined {
   try {
     for (const [layerIndex, { registration }] of network.layers.entries()) {
       const points = keccak_256(registration.points === null ? new Uint8Array(0) : parseHex(registration.points, 'The weight commitments'))
-      if (registrationDigest(registration.spec, points, { modelId: context.modelId, layerIndex }) !== registration.digest) return undefined
+      if (registrationDigest(registration.spec, points, { layerIndex }) !== registration.digest) return undefined
     }
     return boundaryLayouts(network).map((layout) => 2 + 2 * ENCODED_POINT_BYTES * chunkCount(layout))
   } catch (error) {

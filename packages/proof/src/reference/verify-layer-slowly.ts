@@ -72,7 +72,6 @@ function check(statement: LayerStatement, proof: Uint8Array): ReferenceVerdict {
   const hexBytes = (text: `0x${string}`): Uint8Array => parseHex(text, 'Points')
   const weightBytes = statement.weights === null ? new Uint8Array(0) : hexBytes(statement.weights)
   const registration = new ReferenceTranscript('registration')
-  registration.absorb('model', hexBytes(context.modelId))
   registration.absorb('index', Uint8Array.of(0, 0, context.layerIndex >> 8, context.layerIndex))
   registration.absorb('spec', layerSpecDigest(spec))
   registration.absorb('points', keccak_256(weightBytes))

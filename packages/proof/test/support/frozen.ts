@@ -30,7 +30,7 @@ export async function makeFrozen(engine: ProofEngine, spec: LayerSpec, seed: num
   const next = seeded(seed)
   const place = context()
   const values = spec.kind === 'dense' || spec.kind === 'conv' ? randomWeights(spec, next) : undefined
-  const weights = values && (await commitWeights(spec, values, { engine, modelId: place.modelId, layerIndex: 0, seed: fixed(32) }))
+  const weights = values && (await commitWeights(spec, values, { engine, layerIndex: 0, seed: fixed(32) }))
   const relation = createRelation(spec)
   const [layout] = relation.inputs
   if (layout === undefined) throw new Error('A layer has an input.')

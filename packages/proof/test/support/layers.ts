@@ -131,9 +131,7 @@ export async function buildLayer(
   const hasWeights = spec.kind === 'dense' || spec.kind === 'conv'
   const values = hasWeights ? (options.weights ?? randomWeights(spec, next)) : undefined
   const secret =
-    values === undefined
-      ? undefined
-      : await commitWeights(spec, values, { engine, modelId: place.modelId, layerIndex: place.layerIndex, seed: random(32) })
+    values === undefined ? undefined : await commitWeights(spec, values, { engine, layerIndex: place.layerIndex, seed: random(32) })
   const inputs: ActivationOpening[] = []
   for (const [k, layout] of relation.inputs.entries()) {
     inputs.push(

@@ -275,7 +275,6 @@ function begin(statement: LayerStatement): ReferenceTranscript {
   const { spec, context } = statement
   const hex = (text: `0x${string}` | null): Uint8Array => (text === null ? new Uint8Array(0) : parseHex(text, 'Points'))
   const registration = new ReferenceTranscript('registration')
-  registration.absorb('model', hex(context.modelId))
   registration.absorb('index', Uint8Array.of(0, 0, context.layerIndex >> 8, context.layerIndex))
   registration.absorb('spec', layerSpecDigest(spec))
   registration.absorb('points', keccak_256(hex(statement.weights)))

@@ -1,6 +1,7 @@
 // Runs, registers, proves and prepares the verification of a described network.
 import type { ProofEngine } from '../../src/engine.ts'
 import type { DescribedNetwork } from '../../src/network/describe-network.ts'
+import { networkDigest } from '../../src/network/network.ts'
 import { planJobs, type RequestContext } from '../../src/network/plan-jobs.ts'
 import { proveNetwork } from '../../src/network/prove-network.ts'
 import { type RegisteredNetwork, registerNetwork as register } from '../../src/network/register-network.ts'
@@ -16,7 +17,7 @@ export function requestContext(): RequestContext {
 
 /** Registers every layer of a model under a fresh seed. */
 export async function registerNetwork(engine: ProofEngine, described: DescribedNetwork): Promise<Registered> {
-  return await register(described, { engine, modelId: context().modelId, seed: random(32) })
+  return await register(described, { engine, seed: random(32) })
 }
 
 /** The int8 tensors of every boundary, by the prover's own arithmetic. */
@@ -35,6 +36,7 @@ export async function proveInference(engine: ProofEngine, registered: Registered
   const request = requestContext()
   const { proof, openings } = await proveNetwork(registered, tensors, { engine, random, context: request })
   const expected = {
+    network: networkDigest(network),
     inputs: openings.slice(0, network.inputCount).map((opening) => opening.commitment),
     outputs: network.outputs.map((k) => openings[k]?.commitment ?? '0x'),
   }
