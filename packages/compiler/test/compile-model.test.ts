@@ -25,8 +25,14 @@ describe('profile f32', () => {
   it('gives the bits of the reference interpreter on random graphs, plain and obfuscated', async () => {
     let compared = 0
     const seen = new Set<string>()
-    for (let seed = 1; seed <= 150; seed++) {
-      const { graph, input, operators } = await randomCase(seed)
+    // The last two once read a matrix backwards.
+    const seeds = [
+      ...Array.from({ length: 148 }, (_, i) => ({ seed: i + 1, steps: 5 })),
+      { seed: 10_047, steps: 8 },
+      { seed: 10_395, steps: 8 },
+    ]
+    for (const { seed, steps } of seeds) {
+      const { graph, input, operators } = await randomCase(seed, steps)
       const expected = runGraph(graph, { x: input })['y']?.data as Float32Array
       try {
         for (const options of [{}, { obfuscate: { seed: `seed ${seed}`, dummies: 0.5 } }]) {

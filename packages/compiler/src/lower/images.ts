@@ -83,7 +83,8 @@ export function asImage(out: Lowering, view: View, needs: ImageNeeds): View {
       own.right >= border.right)
   const pixel = view.strides[3] ?? 1
   const channelsLast = (view.strides[1] === 1 || channels === 1) && pixel >= Math.ceil(channels / channelMultiple) * channelMultiple
-  if (enough && channelsLast) return view
+  const forwards = view.strides.every((stride) => stride >= 0)
+  if (enough && channelsLast && forwards) return view
   const paddedChannels = Math.ceil(channels / channelMultiple) * channelMultiple
   const image = out.channelsLast(view.storage, view.shape, { border, paddedChannels, zeroPoint: view.zeroPoint })
   if (fill !== 0) out.fill(image.region, fillPattern(view.storage, fill))

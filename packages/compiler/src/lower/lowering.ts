@@ -163,9 +163,10 @@ export class Lowering {
     return target
   }
 
-  /** The last axis one element apart, as kernels over rows of depth need it. */
+  /** The last axis one element apart and no axis walked backwards, as kernels over rows of depth need it. */
   withDenseRows(view: View): View {
-    return view.strides.at(-1) === 1 || view.shape.at(-1) === 1 ? view : this.asDense(view)
+    const forwards = view.strides.every((stride, axis) => stride >= 0 || view.shape[axis] === 1)
+    return forwards && (view.strides.at(-1) === 1 || view.shape.at(-1) === 1) ? view : this.asDense(view)
   }
 
   /** An [N, C, H, W] view stored channels-last with a border; zero borders cost nothing at run time. */

@@ -278,7 +278,7 @@ function dynamicRight(
 ): RightOperand {
   const { offsetBytes, depth, columns, vectors } = options
   const [rowStride = 0, columnStride = 0] = b.strides.slice(-2)
-  if (columnStride === 1 && columns % 4 === 0)
+  if (columnStride === 1 && rowStride >= 0 && columns % 4 === 0)
     return { region: b.region, offsetBytes, arithmetic: 'f32', columns, vectors, layout: { layout: 'rows', rowBytes: 4 * rowStride } }
   const { panels, restVectors } = splitColumns(columns, vectors)
   const region = state.out.region('transient', Math.ceil(columns / 4) * 16 * depth)
