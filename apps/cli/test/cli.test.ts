@@ -50,9 +50,9 @@ async function isPortTaken(url: string): Promise<boolean> {
 }
 
 async function bringUp(): Promise<void> {
-  network = startCli(home, 'up', '--host', '127.0.0.1', '--gateway-port', '0', '--json')
+  network = startCli(home, 'up', '--workers', '1', '--host', '127.0.0.1', '--gateway-port', '0', '--json')
   facts = (await network.firstJson()) as Up
-  assert.equal(await eventually(() => pidsIn(network.stderr()).length >= 6), true)
+  assert.equal(await eventually(() => pidsIn(network.stderr()).length >= 5), true)
   processes = pidsIn(network.stderr())
 }
 
