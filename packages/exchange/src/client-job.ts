@@ -144,6 +144,8 @@ function takeRefusal(job: ClientJob, message: Refusal, event: ClientEvent): Clie
   const effects: ClientEffect[] = giveBack(job, event.ledger, uncommitStep)
   if (message.code === 'voucher-short' && /^[0-9]{1,39}$/.test(message.needed))
     effects.push({ type: 'short', needed: BigInt(message.needed) })
+  // In the middle of an answer the worker would wait for a better voucher; none will come.
+  if (job.phase === 'streaming') effects.push({ type: 'send', message: { t: 'cancel' } })
   return { job: { phase: 'failed', error: new RefusedError(message.code, message.message) }, effects }
 }
 
