@@ -293,15 +293,24 @@ contract PaymentPoolInvariantTest {
         targets[0] = address(handler);
     }
 
-    function invariant_pool_holds_exactly_what_it_owes() public view {
+    /// One campaign for all of them: each is checked after every call.
+    function invariant_every_rule_holds() public view {
+        _pool_holds_exactly_what_it_owes();
+        _claims_become_revenue_to_the_unit();
+        _claimed_never_exceeds_locked();
+        _no_rule_was_broken();
+        _supply_is_constant();
+    }
+
+    function _pool_holds_exactly_what_it_owes() private view {
         require(handler.token().balanceOf(address(handler.pool())) == handler.accounted(), "balance and obligations differ");
     }
 
-    function invariant_claims_become_revenue_to_the_unit() public view {
+    function _claims_become_revenue_to_the_unit() private view {
         require(handler.totalClaimed() == handler.unpaidRevenue() + handler.totalPaidOut(), "revenue leaked");
     }
 
-    function invariant_claimed_never_exceeds_locked() public view {
+    function _claimed_never_exceeds_locked() private view {
         for (uint256 i; i < handler.knownCount(); ++i) {
             (,,,, bytes32 id, uint128 lastClaimed,) = handler.known(i);
             IPaymentPool.Channel memory c = handler.pool().channel(id);
@@ -309,12 +318,12 @@ contract PaymentPoolInvariantTest {
         }
     }
 
-    function invariant_no_rule_was_broken() public view {
+    function _no_rule_was_broken() private view {
         string memory violation = handler.violation();
         require(bytes(violation).length == 0, violation);
     }
 
-    function invariant_supply_is_constant() public view {
+    function _supply_is_constant() private view {
         require(handler.token().totalSupply() == 1e27, "tokens were made or lost");
     }
 

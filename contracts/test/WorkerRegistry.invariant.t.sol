@@ -149,19 +149,27 @@ contract WorkerRegistryInvariantTest {
         targets[0] = address(handler);
     }
 
-    function invariant_registry_holds_exactly_the_stakes() public view {
+    /// One campaign for all of them: each is checked after every call.
+    function invariant_every_rule_holds() public view {
+        _registry_holds_exactly_the_stakes();
+        _stake_goes_out_by_withdrawal_or_slash_only();
+        _eligible_is_active_and_staked_enough();
+        _no_rule_was_broken();
+    }
+
+    function _registry_holds_exactly_the_stakes() private view {
         require(handler.token().balanceOf(address(handler.workers())) == handler.totalStake(), "balance and stakes differ");
     }
 
-    function invariant_stake_goes_out_by_withdrawal_or_slash_only() public view {
+    function _stake_goes_out_by_withdrawal_or_slash_only() private view {
         require(handler.staked() == handler.totalStake() + handler.withdrawn() + handler.slashed(), "stake leaked");
     }
 
-    function invariant_eligible_is_active_and_staked_enough() public view {
+    function _eligible_is_active_and_staked_enough() private view {
         require(handler.eligibilityIsSound(), "eligibility");
     }
 
-    function invariant_no_rule_was_broken() public view {
+    function _no_rule_was_broken() private view {
         string memory violation = handler.violation();
         require(bytes(violation).length == 0, violation);
     }

@@ -20,7 +20,7 @@ describe('contracts', () => {
         'WorkerRegistryInvariantTest',
       ])
       for (const test of tests.filter((each) => each.name.startsWith('invariant_')))
-        assert.ok(test.runs >= 500, `${test.name}: ${test.runs} calls`)
+        assert.ok(test.runs >= 600, `${test.name}: ${test.runs} calls`)
       for (const test of tests.filter((each) => each.name.startsWith('testFuzz_')))
         assert.ok(test.runs >= 100, `${test.name}: ${test.runs} runs`)
     })

@@ -128,21 +128,18 @@ describe('payments on a real chain', () => {
     await assert.rejects(redeemVouchers(worker, [signClaim(chain.connection, client.signer, bad.key, 11n)]), reverts('NothingRedeemed'))
   })
 
-  // More than a transaction may use (2^24 gas, 128 KiB) would be refused for ever: one batch per part of it.
+  // More than a transaction may use (2^24 gas, 128 KiB) would be refused for ever.
   it('redeems more channels than fit in one transaction, and reads over batches without a good voucher', async () => {
     const { client, worker, modelId } = market
     const [first, last] = [await openChannel(10n), await openChannel(10n)]
     const missing = { payer: client.address, payee: worker.address, modelId, salt: randomWord() }
-    const dead = signClaim(chain.connection, client.signer, missing, 5n)
-    const claims = [signClaim(chain.connection, client.signer, first.key, 5n), ...new Array<typeof dead>(260).fill(dead)]
+    // Of contracts, as far as anybody can tell from the signature: seventeen of them might use what one transaction may.
+    const dead = { ...signClaim(chain.connection, client.signer, missing, 5n), signature: '0x01' } as const
+    const claims = [signClaim(chain.connection, client.signer, first.key, 5n), ...new Array<typeof dead>(36).fill(dead)]
     const receipts = await redeemVouchers(worker, [...claims, signClaim(chain.connection, client.signer, last.key, 6n)])
     assert.equal(receipts.length, 2, 'the batch in the middle has nothing to redeem')
     assert.equal((await fetchChannel(chain.connection, first.channelId)).claimedWei, 5n)
     assert.equal((await fetchChannel(chain.connection, last.channelId)).claimedWei, 6n)
-    for (const { transactionHash } of receipts) {
-      const { input } = await chain.connection.client.getTransaction({ hash: transactionHash })
-      assert.ok(input.length / 2 < 96 * 1024, 'nodes take transactions of up to 128 KiB')
-    }
     assert.deepEqual(await redeemVouchers(worker, []), [])
   })
 

@@ -107,7 +107,10 @@ async function untilItAnswers(anvil: AnvilProcess, config: TetherConfig, output:
     hasExited = true
   })
   for (;;) {
-    const answer = await anvil.request('eth_chainId').catch(() => undefined)
+    // Reading its output costs next to nothing; asking before it listens costs more than it does itself.
+    const waitedMs = performance.now() - started
+    const isWorthAsking = waitedMs > 2_000 || output.some((line) => line.startsWith('Listening on'))
+    const answer = isWorthAsking ? await anvil.request('eth_chainId').catch(() => undefined) : undefined
     if (typeof answer === 'string' && BigInt(answer) === BigInt(config.chainId) && !hasExited) return
     if (hasExited) {
       if (output.some((line) => /address already in use/i.test(line))) throw new StartFailure({ reason: 'port-in-use', port: anvil.port })

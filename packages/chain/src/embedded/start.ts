@@ -63,6 +63,7 @@ export async function startEmbeddedChain(options: StartEmbeddedChainOptions): Pr
   const anvil = resolveAnvil()
   mkdirSync(directory, { recursive: true, mode: 0o700 })
   const keys = openKeys(directory, (sizeBytes) => randomBytes(sizeBytes))
+  readDeployment(directory, keys.chainId) // a damaged file is named before anything starts; it is read again under the lock
   const tether = await startTether(
     {
       directory,
