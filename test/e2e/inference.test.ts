@@ -7,7 +7,7 @@ import { fetchChannel } from '@tacit/chain'
 import { RefusedError } from '@tacit/exchange'
 import { digitInput, parseDigits, splitDigits } from '@tacit/model'
 import { zooDirectory } from '@tacit/node/node'
-import { toHex } from '@tacit/protocol'
+import { parseAddress, toHex } from '@tacit/protocol'
 import { verifyReceipt } from '@tacit/receipt'
 import { chat, collect, startTestNetwork, type TestNetwork } from './network.ts'
 
@@ -59,6 +59,30 @@ describe('a local network', () => {
     const second = await collect((await world.newClient('second')).infer({ ...chat('Who are you?', 24), streamMode: 'immediate' }))
     assert.equal(first.text, second.text)
     assert.notEqual(first.receipt?.id, second.receipt?.id)
+  })
+
+  it('answers requests side by side from a cold start', async () => {
+    const client = await world.newClient('cold')
+    const answers = await Promise.all(
+      [24, 24, 40].map((tokens) => collect(client.infer({ ...chat('Who are you?', tokens), streamMode: 'immediate' }))),
+    )
+    for (const { receipt } of answers) assert.equal(receipt?.verification.exitCode, 0)
+    await client.close()
+  })
+
+  it('answers more requests at once than its workers have places', async () => {
+    const requests = Array.from({ length: 12 }, (_, index) =>
+      collect(world.client.infer({ ...chat(`Tale ${index}`, 40), streamMode: 'immediate' })),
+    )
+    for (const result of await Promise.allSettled(requests)) {
+      if (result.status === 'fulfilled') assert.equal(result.value.receipt?.verification.exitCode, 0)
+      else assert.match(String(result.reason), /no free place|every worker/)
+    }
+  })
+
+  it('sends nothing to somebody whom the chain does not know as a worker', async () => {
+    const stranger = parseAddress(`0x${'12'.repeat(20)}`)
+    await assert.rejects(collect(world.client.infer({ ...chat('hi'), worker: stranger })), { code: 'client.worker-ineligible' })
   })
 
   it('refuses levels that nobody offers instead of lowering them', async () => {

@@ -1,5 +1,5 @@
 // Who could serve: the dispatcher's advice when it is there and honest, the chain alone otherwise.
-import { type ChainConnection, fetchEligibility, fetchStake, fetchWorkerIds } from '@tacit/chain'
+import { type ChainConnection, fetchEligibility, fetchStake, fetchStakerIds } from '@tacit/chain'
 import { fetchJson } from '@tacit/network'
 import {
   type Address,
@@ -100,7 +100,7 @@ async function askDispatcher(
 }
 
 async function rankByStake(chain: ChainConnection, model: ModelId, session: SessionId): Promise<readonly Address[]> {
-  const workers = await fetchWorkerIds(chain)
+  const workers = await fetchStakerIds(chain, model)
   const candidates = await Promise.all(
     workers.map(async (worker) => {
       if (!(await fetchEligibility(chain, worker, model))) return undefined

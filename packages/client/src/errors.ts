@@ -25,6 +25,13 @@ export class StreamLostError extends TacitError<'client.stream-lost'> {
   }
 }
 
+/** The chain does not know the worker as registered and staked for this model, so nothing was sent to it. */
+export class WorkerIneligibleError extends TacitError<'client.worker-ineligible'> {
+  constructor(worker: string) {
+    super('client.worker-ineligible', `The chain does not show ${worker} as registered, active and staked for this model.`)
+  }
+}
+
 /** No worker can serve the request as it was asked. Nothing was lowered and nothing was charged. */
 export class NoWorkerError extends TacitError<'client.no-worker'> {
   constructor(reason: string, options: TacitErrorOptions = {}) {

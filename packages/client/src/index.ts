@@ -7,6 +7,7 @@ export {
   PrekeyRefusedError,
   StreamLostError,
   UnknownModelError,
+  WorkerIneligibleError,
   WorkerUnreachableError,
 } from './errors.ts'
 export { WireChannel } from './wire-channel.ts'

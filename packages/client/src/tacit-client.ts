@@ -2,6 +2,7 @@
 import {
   type ChainConnection,
   fetchChannel,
+  fetchEligibility,
   fetchCheckpoint,
   fetchFreeBalance,
   fetchRegistrationProof,
@@ -46,7 +47,15 @@ import { type ReceiptVerification, verifyReceipt } from '@tacit/receipt'
 import type { AeadBackend, RandomSource } from '@tacit/session'
 import { chooseWorkers, type WorkerChoice } from './choose-workers.ts'
 import type { ClientStore, OwnChannel, SavedReceipt } from './client-store.ts'
-import { NoWorkerError, PoolEmptyError, PrekeyRefusedError, StreamLostError, UnknownModelError, WorkerUnreachableError } from './errors.ts'
+import {
+  NoWorkerError,
+  PoolEmptyError,
+  PrekeyRefusedError,
+  StreamLostError,
+  UnknownModelError,
+  WorkerIneligibleError,
+  WorkerUnreachableError,
+} from './errors.ts'
 import { findModels, type ListedModel } from './find-models.ts'
 import type { NetworkDescription } from './network-description.ts'
 import { abortable } from './wire-channel.ts'
@@ -197,7 +206,8 @@ export class TacitClient {
           return
         } catch (error) {
           if (signal?.aborted || !isAnotherWorkerWorthIt(error)) throw error
-          if (!(error instanceof QuoteRejectedError)) this.#forget(worker, model.id)
+          // A refusal says nothing against the session, which other requests may be using.
+          if (!(error instanceof RefusedError || error instanceof QuoteRejectedError)) this.#forget(worker, model.id)
           if (tries > 1 && !delivered && error instanceof StreamLostError) continue
           failures.push(error)
           if (delivered)
@@ -350,8 +360,20 @@ export class TacitClient {
     return abortable(opening, signal)
   }
 
+  // Whoever named the worker is not believed: the chain is asked before anything is locked for it or sent to it. A chain that
+  // stalls stops no work for which there is a lock already.
+  async #assertEligible(worker: Address, model: ModelId): Promise<void> {
+    const { chain, store } = this.#options
+    const eligible = await fetchEligibility(chain, worker, model).catch((error: unknown) => {
+      if (store.channel(worker, model) === undefined) throw error
+      return true
+    })
+    if (!eligible) throw new WorkerIneligibleError(worker)
+  }
+
   async #openSession(worker: Address, model: ModelId): Promise<HeldSession> {
     const { dialer, network, chain, payer, store, random, now, signatures, aead } = this.#options
+    await this.#assertEligible(worker, model)
     const tooLong = AbortSignal.timeout(openMs)
     const session = await WorkerSession.open(
       {
@@ -430,7 +452,12 @@ function isAnotherWorkerWorthIt(error: unknown): boolean {
       error.reason,
     )
   if (error instanceof QuoteRejectedError) return true
-  return error instanceof WorkerUnreachableError || error instanceof StreamLostError || error instanceof PrekeyRefusedError
+  return (
+    error instanceof WorkerUnreachableError ||
+    error instanceof WorkerIneligibleError ||
+    error instanceof StreamLostError ||
+    error instanceof PrekeyRefusedError
+  )
 }
 
 function noWorker(failures: readonly unknown[]): Error {

@@ -65,6 +65,7 @@ export class WorkerSession {
   readonly #opened: Opened
   readonly #idle: WireChannel[] = []
   #nextJob = 0
+  #running = 0
   #closed = false
 
   private constructor(options: WorkerSessionOptions, opened: Opened, channel: WireChannel) {
@@ -130,10 +131,10 @@ export class WorkerSession {
     return this.#start({ kind: 'order', order, quote }, signal, onCommitted)
   }
 
-  /** Closes idle channels and erases the session's keys. Jobs that run go on to their end. */
+  /** Takes no new jobs and closes idle channels. Jobs that run go on to their end; the last one erases the session's keys. */
   async close(): Promise<void> {
     this.#closed = true
-    this.#opened.session.erase()
+    this.#eraseWhenIdle()
     await Promise.all(this.#idle.splice(0).map((channel) => channel.close()))
   }
 
@@ -148,7 +149,7 @@ export class WorkerSession {
   ): AsyncGenerator<JobEvent, void, undefined> {
     if (this.#closed) throw new StreamLostError('the session was closed')
     const jobIndex = this.#nextJob++
-    return runJob({
+    const run = runJob({
       task,
       options: this.#options,
       session: this.#opened.session,
@@ -166,6 +167,21 @@ export class WorkerSession {
       signal,
       ...(onCommitted === undefined ? {} : { onCommitted }),
     })
+    return this.#counted(run)
+  }
+
+  async *#counted(run: AsyncGenerator<JobEvent, void, undefined>): AsyncGenerator<JobEvent, void, undefined> {
+    this.#running++
+    try {
+      yield* run
+    } finally {
+      this.#running--
+      this.#eraseWhenIdle()
+    }
+  }
+
+  #eraseWhenIdle(): void {
+    if (this.#closed && this.#running === 0) this.#opened.session.erase()
   }
 }
 

@@ -1,4 +1,4 @@
-import { connectChain, fetchEligibility, fetchStake, fetchWorkerIds } from '@tacit/chain'
+import { connectChain, fetchEligibility, fetchStake, fetchStakerIds } from '@tacit/chain'
 import { createNodeDialer, serveHttp } from '@tacit/network/node'
 import {
   bytes32,
@@ -47,7 +47,7 @@ export async function startDispatcherRole(config: DispatcherConfig, say: (event:
     signer,
     now: () => Math.floor(Date.now() / 1000),
     eligible: remember(eligibleSeconds, async (model: ModelId) => {
-      const [block, workers] = await Promise.all([chain.client.getBlockNumber(), fetchWorkerIds(chain)])
+      const [block, workers] = await Promise.all([chain.client.getBlockNumber(), fetchStakerIds(chain, model)])
       const eligible = await Promise.all(
         workers.map(async (worker) =>
           (await fetchEligibility(chain, worker, model))
