@@ -29,3 +29,11 @@ export function table(rows: readonly (readonly string[])[]): readonly string[] {
   const widths = (rows[0] ?? []).map((_, column) => Math.max(...rows.map((row) => row[column]?.length ?? 0)))
   return rows.map((row) => row.map((cell, column) => (column === row.length - 1 ? cell : cell.padEnd(widths[column] ?? 0))).join('  '))
 }
+
+/**
+ * Text from a stranger, safe to print: control characters other than newline and tab are shown as U+FFFD. A worker writes
+ * answers and notices, and a terminal obeys escape sequences.
+ */
+export function printable(text: string): string {
+  return text.replace(/[\u0000-\u0008\u000b-\u001f\u007f-\u009f]/g, '\ufffd')
+}

@@ -2,7 +2,7 @@
 import type { InferRequest, ListedModel } from '@tacit/client'
 import type { JobOutput } from '@tacit/exchange'
 import { parseHex } from '@tacit/protocol'
-import { formatTokens, shorten } from './format.ts'
+import { formatTokens, printable, shorten } from './format.ts'
 import type { OpenedClient } from './open-client.ts'
 
 /** What `--json` says about a request. */
@@ -48,15 +48,15 @@ export async function performRequest(
     if (event.type === 'worker') worker = event.worker
     if (event.type === 'notice') {
       notice = event.notice
-      say(`  note: ${event.notice}`)
+      say(`  note: ${printable(event.notice)}`)
     }
     if (event.type === 'output') {
       outputs.push(event.output)
-      if (event.output.kind === 'text') stream?.(event.output.text)
+      if (event.output.kind === 'text') stream?.(printable(event.output.text))
     }
     if (event.type === 'restarted') {
       outputs = []
-      say(`\n  ${event.reason} Starting over with another worker.`)
+      say(`\n  ${printable(event.reason)} Starting over with another worker.`)
     }
     if (event.type === 'answered') price = event.price
     if (event.type === 'receipt') {

@@ -3,7 +3,7 @@ import { describe, it } from 'node:test'
 import fc from 'fast-check'
 import { type Command, helpText, integerOf, parseCommandLine, textsOf } from '../src/command.ts'
 import { commandNames, findCommand, overview } from '../src/commands.ts'
-import { formatTokens, parseTokens, shorten, table } from '../src/format.ts'
+import { formatTokens, parseTokens, printable, shorten, table } from '../src/format.ts'
 
 const sample: Command = {
   name: 'sample',
@@ -73,5 +73,11 @@ describe('amounts and tables', () => {
     )
     assert.equal(shorten(`0x${'12'.repeat(20)}`), '0x121212…1212')
     assert.equal(shorten('0x1234'), '0x1234')
+  })
+})
+
+describe('text from strangers', () => {
+  it('cannot command the terminal', () => {
+    assert.equal(printable('a\u001b]52;c;aGk=\u0007b\u009bx\r\n\tc'), 'a\ufffd]52;c;aGk=\ufffdb\ufffdx\ufffd\n\tc')
   })
 })

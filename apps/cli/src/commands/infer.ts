@@ -4,6 +4,7 @@ import type { JobInput } from '@tacit/exchange'
 import type { Privacy, StreamMode, Verification } from '@tacit/protocol'
 import { type Command, integerOf, type Invocation, textOf, type Values } from '../command.ts'
 import { FileUnusableError, UsageError } from '../errors.ts'
+import { printable } from '../format.ts'
 import { requireNetwork } from '../network-file.ts'
 import { openClient, type OpenedClient } from '../open-client.ts'
 import { performRequest, summarise } from '../perform.ts'
@@ -45,7 +46,7 @@ export const infer: Command = {
       signal,
       ...(stream === undefined ? {} : { stream }),
     })
-    if (!json) process.stdout.write(request.input.kind === 'chat' ? '\n' : `${done.answer}\n`)
+    if (!json) process.stdout.write(request.input.kind === 'chat' ? '\n' : `${printable(done.answer)}\n`)
     for (const line of summarise(done)) console.error(line)
     if (json) console.log(JSON.stringify({ ok: done.verified, ...done }))
     else say()
