@@ -237,7 +237,8 @@ export class Job {
         const verdict = await model.preflight(order.input, { signal: this.#engineStop.signal })
         if (!verdict.ok) preflight = refusal(verdict.code, verdict.message)
       }
-    } catch {
+    } catch (error) {
+      this.#services.report(error)
       preflight ??= refusal('engine-failed', 'this worker could not check the order; try again or use another worker')
     }
     if (this.#state.phase !== 'idle') return
