@@ -100,7 +100,7 @@ export async function startSmallWorld({ locked = 1_000_000n, maxSessions = 64 } 
   const signatures = await loadFastSignatures()
   const workerSigner = createSigner(Uint8Array.from(randomBytes(32)), signatures)
   const payer = createSigner(Uint8Array.from(randomBytes(32)), signatures)
-  const network = createMemoryNetwork()
+  const network = createMemoryNetwork({ heartbeatMs: 0 })
   const listener = network.listen('worker')
   const reported: unknown[] = []
   let skipped = 0
@@ -115,6 +115,7 @@ export async function startSmallWorld({ locked = 1_000_000n, maxSessions = 64 } 
     model,
     salt,
     locked,
+    claimed: 0n,
     closing: false,
   })
   const worker = new Worker({
@@ -169,7 +170,11 @@ export async function startSmallWorld({ locked = 1_000_000n, maxSessions = 64 } 
     connect: () => network.connect('worker'),
     options: (tamper = honest, more = {}) => ({
       dial: ({ signal }) =>
-        dialChannel(new TamperingSocket(network.connect('worker'), tamper, connections++), { signal, dialTimeoutMs: 1_500 }),
+        dialChannel(new TamperingSocket(network.connect('worker'), tamper, connections++), {
+          signal,
+          dialTimeoutMs: 1_500,
+          heartbeatMs: 0,
+        }),
       worker: workerSigner.address,
       model,
       domain,
