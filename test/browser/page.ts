@@ -85,7 +85,7 @@ const api = {
         answerMs: performance.now() - started,
         verification: event.verification.exitCode,
         withoutCheckpoint: (await verifyReceipt(event.file, {})).exitCode,
-        tampered: (await verifyReceipt(tampered, { checkpoint: event.checkpoint })).exitCode,
+        tampered: (await verifyReceipt(tampered, event.checkpoint === null ? {} : { checkpoint: event.checkpoint })).exitCode,
       }
     }
     throw new Error('the answer ended without a receipt')
@@ -124,7 +124,10 @@ const api = {
       for await (const channel of listener.accept()) void worker.serve(channel)
     })()
     running = {
-      redeem: () => redeemAll(journal, createRedeemer(createTransactionSender(chain, signer))),
+      redeem: () =>
+        redeemAll(journal, createRedeemer(createTransactionSender(chain, signer)), (sizeBytes) =>
+          crypto.getRandomValues(new Uint8Array(sizeBytes)),
+        ),
       jobs: () => journal.earnings().map(({ outcome, redeemed }) => `${outcome}${redeemed ? ' redeemed' : ''}`),
       stop: async () => {
         worker.close()

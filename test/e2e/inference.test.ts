@@ -49,6 +49,7 @@ describe('a local network', () => {
     assert.ok(events.some((event) => event.type === 'notice' && /babbles/.test(event.notice)))
     const answered = events.find((event) => event.type === 'answered')
     assert.ok(answered?.type === 'answered' && answered.price >= 2n * 10n ** 15n, 'more than one step of 32 tokens')
+    assert.ok(receipt.checkpoint !== null)
     const other = { ...receipt.checkpoint, chainId: (BigInt(receipt.checkpoint.chainId) + 1n).toString() }
     assert.equal((await verifyReceipt(receipt.file, { checkpoint: other })).exitCode, 1)
     assert.equal((await verifyReceipt(receipt.file, {})).exitCode, 2)

@@ -18,6 +18,8 @@ for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
     if (++interrupts >= 3) process.exit(130)
   })
 }
+// Whoever started this process is gone, killed perhaps: what was started here must not outlive it.
+process.once('disconnect', () => controller.abort(new DOMException('the starting process ended', 'AbortError')))
 process.exitCode = await main(process.argv.slice(2))
 process.exit()
 

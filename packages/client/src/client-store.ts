@@ -23,14 +23,18 @@ export type ClientStore = {
     readonly id: Bytes32
     readonly file: ReceiptFile
     readonly openings: Openings
-    readonly checkpoint: Checkpoint
+    /** Null when the chain has not been asked yet. */
+    readonly checkpoint: Checkpoint | null
   }): Promise<SavedReceipt>
 }
 
 /** For tests and tabs that keep nothing: forgets everything with the page. */
 export class MemoryClientStore implements ClientStore {
   readonly ledgers: LedgerStore = new MemoryLedgerStore()
-  readonly receipts = new Map<Bytes32, { readonly file: ReceiptFile; readonly openings: Openings; readonly checkpoint: Checkpoint }>()
+  readonly receipts = new Map<
+    Bytes32,
+    { readonly file: ReceiptFile; readonly openings: Openings; readonly checkpoint: Checkpoint | null }
+  >()
   readonly #channels = new Map<string, OwnChannel>()
 
   channel(worker: Address, model: ModelId): OwnChannel | undefined {

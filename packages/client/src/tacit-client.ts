@@ -36,6 +36,7 @@ import {
   parseBytes32,
   parseUint,
   type Quote,
+  type ReceiptCore,
   type ReceiptFile,
   type SignatureBackend,
   type Signed,
@@ -107,7 +108,8 @@ export type InferEvent =
       readonly id: Bytes32
       readonly file: ReceiptFile
       readonly saved: SavedReceipt
-      readonly checkpoint: Checkpoint
+      /** Null when the chain did not answer: the receipt is kept, and `tacit checkpoint` can be asked later. */
+      readonly checkpoint: Checkpoint | null
       readonly verification: ReceiptVerification
     }
 
@@ -286,21 +288,11 @@ export class TacitClient {
   }
 
   async #fileReceipt(result: ClientReceipt, order: ClientOrder, outputs: readonly JobOutput[]): Promise<InferEvent> {
-    const { chain, store, now } = this.#options
+    const { store, now } = this.#options
     const core = result.receipt.document
     const id = documentId(core)
-    const checkpoint = await fetchCheckpoint(chain)
-    const blockNumber = BigInt(checkpoint.blockNumber)
-    const [registration, model] = await Promise.all([
-      fetchRegistrationProof(chain, { worker: core.worker, model: core.model, blockNumber }),
-      fetchModelProof(chain, { model: core.model, blockNumber }),
-    ])
-    const evidence: Evidence[] = [
-      { kind: 'acceptance/1', receiptId: id, body: result.acceptance },
-      { kind: 'registration/1', receiptId: id, body: registration },
-      { kind: 'model/1', receiptId: id, body: model },
-    ]
-    const file: ReceiptFile = { type: 'tacit-receipt-file/1', receipt: result.receipt, evidence }
+    const acceptance: Evidence = { kind: 'acceptance/1', receiptId: id, body: result.acceptance }
+    const bare: ReceiptFile = { type: 'tacit-receipt-file/1', receipt: result.receipt, evidence: [acceptance] }
     const openings: Openings = {
       type: 'tacit-openings/1',
       receiptId: id,
@@ -309,9 +301,35 @@ export class TacitClient {
       voucher: { salt: result.voucherSalt, channelId: order.channel, amount: result.voucher.maxClaimableAmount },
       order: { request: result.request, quote: result.quote },
     }
-    const saved = await store.saveReceipt({ id, file, openings, checkpoint })
-    const verification = await verifyReceipt(file, { checkpoint, openings, now: now() })
+    // What was paid for is safe before the chain is asked; a chain that does not answer leaves a receipt that says so.
+    let saved = await store.saveReceipt({ id, file: bare, openings, checkpoint: null })
+    const shown = await this.#fetchEvidence(core, id).catch(() => null)
+    const file = shown === null ? bare : { ...bare, evidence: [acceptance, ...shown.evidence] }
+    const checkpoint = shown?.checkpoint ?? null
+    if (shown !== null) saved = await store.saveReceipt({ id, file, openings, checkpoint })
+    const verification = await verifyReceipt(file, { openings, now: now(), ...(checkpoint === null ? {} : { checkpoint }) })
     return { type: 'receipt', id, file, saved, checkpoint, verification }
+  }
+
+  /** The chain's word about worker and model, at one block. */
+  async #fetchEvidence(
+    core: ReceiptCore,
+    receiptId: Bytes32,
+  ): Promise<{ readonly checkpoint: Checkpoint; readonly evidence: readonly Evidence[] }> {
+    const { chain } = this.#options
+    const checkpoint = await fetchCheckpoint(chain)
+    const blockNumber = BigInt(checkpoint.blockNumber)
+    const [registration, model] = await Promise.all([
+      fetchRegistrationProof(chain, { worker: core.worker, model: core.model, blockNumber }),
+      fetchModelProof(chain, { model: core.model, blockNumber }),
+    ])
+    return {
+      checkpoint,
+      evidence: [
+        { kind: 'registration/1', receiptId, body: registration },
+        { kind: 'model/1', receiptId, body: model },
+      ],
+    }
   }
 
   async #choose(model: ModelId, request: Pick<InferRequest, 'worker'>, signal: AbortSignal | undefined): Promise<WorkerChoice> {

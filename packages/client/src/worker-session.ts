@@ -1,6 +1,6 @@
 // One sealed session with one worker for one model: prekey, HPKE, then any number of jobs. Runs in Node and in a tab.
 import { type ClientOrder, type Frame, type JobInput, releaseMode, StreamError } from '@tacit/exchange'
-import type { Channel } from '@tacit/network'
+import { type Channel, NetworkError } from '@tacit/network'
 import {
   type Address,
   type Bytes32,
@@ -102,7 +102,8 @@ export class WorkerSession {
       return new WorkerSession(options, { id, handle, session, salt }, channel)
     } catch (error) {
       await channel.close()
-      throw error
+      // A connection that breaks here is a worker that cannot be reached; the next one may be.
+      throw error instanceof NetworkError ? unreachable(worker, error) : error
     }
   }
 
@@ -190,7 +191,7 @@ async function dialWorker(options: WorkerSessionOptions, signal: AbortSignal | u
     return new WireChannel(await options.dial(signal === undefined ? {} : { signal }))
   } catch (cause) {
     if (signal?.aborted) throw signal.reason
-    throw new WorkerUnreachableError(options.worker, { cause, details: [cause instanceof Error ? cause.message : String(cause)] })
+    throw unreachable(options.worker, cause)
   }
 }
 
@@ -220,4 +221,8 @@ async function expectFrame(channel: WireChannel, worker: Address, signal: AbortS
   if (frame === undefined) throw new WorkerUnreachableError(worker, { details: ['It closed the connection.'] })
   if (frame.type === 'fault') throw faultError(frame.fault, worker)
   return frame
+}
+
+function unreachable(worker: Address, cause: unknown): WorkerUnreachableError {
+  return new WorkerUnreachableError(worker, { cause, details: [cause instanceof Error ? cause.message : String(cause)] })
 }

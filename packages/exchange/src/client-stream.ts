@@ -78,6 +78,8 @@ export class ClientStream {
 
   /** The worker's nonce came (STARTED or RESUMED). The first one counts; another one would be another stream. */
   bind(attemptNonce: Uint8Array): void {
+    // Once a chunk has opened, the stream is this one: a relay that says otherwise changes nothing.
+    if (this.received > 0) return
     if (this.#openerNonce?.every((byte, index) => byte === attemptNonce[index])) return
     this.#openerNonce = attemptNonce
     this.#opener = this.#session.openStream({ jobId: this.#jobId, attempt: 0 }, { attemptNonce })

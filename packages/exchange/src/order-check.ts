@@ -25,6 +25,8 @@ export type ChannelView = {
   readonly salt: Bytes32
   /** Cumulative: everything that was ever locked and not given back. */
   readonly locked: bigint
+  /** What the payee has redeemed already: no voucher up to here pays for anything new, whatever the journal says. */
+  readonly claimed: bigint
   /** The payer asked for the lock back; new work on it is not safe. */
   readonly closing: boolean
 }
@@ -70,7 +72,7 @@ export function checkOrder(facts: OrderFacts, context: WorkerContext): GoodOrder
   }
   if (facts.preflight !== null) return facts.preflight
   if (channel === undefined || channel.id !== request.channel) return refusal('channel-unusable', 'the channel does not exist on chain')
-  const ledger = checkVoucher(order.voucher, request, quote, channel, facts.ledger, context)
+  const ledger = checkVoucher(order.voucher, request, quote, channel, afterClaims(facts.ledger, channel), context)
   return 't' in ledger ? ledger : { quote, channel, ledger }
 }
 
@@ -103,4 +105,9 @@ export function checkVoucher(
   }
   if (!context.isVoucherSigned(voucher, channel.payer)) return refusal('bad-signature', 'the voucher is not signed by the payer')
   return credit.ledger
+}
+
+// A worker whose journal is younger than the channel (a reloaded tab, a restored backup) must not work for old vouchers.
+function afterClaims({ credited, reserved }: WorkerLedger, { claimed }: ChannelView): WorkerLedger {
+  return { credited: credited > claimed ? credited : claimed, reserved: reserved > claimed ? reserved : claimed }
 }

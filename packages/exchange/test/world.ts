@@ -239,7 +239,16 @@ class JobRun {
 
   #feedWorkerMessage(message: ClientMessage): void {
     if (message.t === 'order') {
-      const view: ChannelView = { id: channelId, payer: payer.address, payee: workerSigner.address, model, salt, locked, closing: false }
+      const view: ChannelView = {
+        id: channelId,
+        payer: payer.address,
+        payee: workerSigner.address,
+        model,
+        salt,
+        locked,
+        claimed: 0n,
+        closing: false,
+      }
       this.#feedWorker({
         type: 'order',
         order: message,

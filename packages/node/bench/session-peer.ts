@@ -59,6 +59,7 @@ if (import.meta.main) {
       model: benchModel,
       salt,
       locked: 2n ** 64n,
+      claimed: 0n,
       closing: false,
     }),
     maxJobs: 64,

@@ -8,7 +8,7 @@ import { after, describe, it } from 'node:test'
 import { MemoryLedgerStore, WireChannel, WorkerSession } from '@tacit/client'
 import type { ClientOrder, ClientReceipt } from '@tacit/exchange'
 import { createMemoryNetwork } from '@tacit/network'
-import { type Journal, MemoryJournal, redeemAll, type ServedModel, Worker } from '@tacit/node'
+import { type Journal, MemoryJournal, receiptsRoot, redeemAll, type ServedModel, Worker } from '@tacit/node'
 import { openSqliteJournal } from '@tacit/node/node'
 import {
   createSigner,
@@ -19,6 +19,7 @@ import {
   parseModelId,
   parseSessionId,
   toHex,
+  type Bytes32,
 } from '@tacit/protocol'
 
 const stepPrice = 10n
@@ -68,7 +69,7 @@ function startWorker(journal: Journal, options: { readonly maxJobs?: number; rea
     nowMs: () => performance.now(),
     journal,
     models: [fakeModel(gate)],
-    channel: async (key) => ({ id: channelId, payee: signer.address, locked: 1_000_000n, closing: false, ...key }),
+    channel: async (key) => ({ id: channelId, payee: signer.address, locked: 1_000_000n, claimed: 0n, closing: false, ...key }),
     maxJobs: options.maxJobs ?? 8,
     report: (error) => reports.push(error),
   })
@@ -178,13 +179,21 @@ describe('redeeming', () => {
       receipts: [],
       redeemed: 0n,
     }))
-    const journal = { redeemable: () => due, markRedeemed: (channel: string) => redeemed.push(channel) } as unknown as Journal
+    const journal = {
+      redeemable: () => due,
+      recordBatch: () => {},
+      markRedeemed: (channel: string) => redeemed.push(channel),
+    } as unknown as Journal
     let calls = 0
-    const redeeming = redeemAll(journal, async (claims) => {
-      if (calls++ === 0) throw new Error('NothingRedeemed')
-      assert.ok(claims.length <= 128)
-      return claims.map(({ channel }) => ({ channel, claimed: 10n }))
-    })
+    const redeeming = redeemAll(
+      journal,
+      async (claims) => {
+        if (calls++ === 0) throw new Error('NothingRedeemed')
+        assert.ok(claims.length <= 128)
+        return claims.map(({ channel }) => ({ channel, claimed: 10n }))
+      },
+      (sizeBytes) => new Uint8Array(sizeBytes).fill(5),
+    )
     await assert.rejects(redeeming, /NothingRedeemed/)
     assert.equal(calls, 3)
     assert.equal(redeemed.length, 300 - 128)
@@ -266,5 +275,34 @@ describe('many orders at once', () => {
     assert.equal(world.ledgers.read(channelId).signed, 17n * stepPrice)
     await session.close()
     await world.stop()
+  })
+
+  it('posts a root from which nobody can find a published receipt', async () => {
+    const receipt = `0x${'ab'.repeat(32)}`
+    const due = [{ channel: channelId, amount: 1n, receipts: [receipt], redeemed: 0n }]
+    const batches: { readonly root: string; readonly blind: Bytes32 }[] = []
+    const journal = {
+      redeemable: () => due,
+      recordBatch: (batch: (typeof batches)[number]) => batches.push(batch),
+      markRedeemed: () => {},
+    } as unknown as Journal
+    const roots: string[] = []
+    for (const fill of [1, 2]) {
+      const random = (sizeBytes: number): Uint8Array => new Uint8Array(sizeBytes).fill(fill)
+      await redeemAll(
+        journal,
+        async (_, root) => {
+          roots.push(root)
+          return []
+        },
+        random,
+      )
+    }
+    assert.notEqual(roots[0], roots[1])
+    assert.ok(!roots.includes(receiptsRoot([parseBytes32(receipt)])))
+    assert.deepEqual(
+      roots,
+      batches.map(({ blind }) => receiptsRoot([blind, parseBytes32(receipt)])),
+    )
   })
 })

@@ -87,10 +87,10 @@ export function openFileClientStore(directory: string): FileClientStore {
       const saved = {
         receipt: join(folders.receipts, name),
         openings: join(folders.openings, name),
-        checkpoint: join(folders.checkpoints, name),
+        checkpoint: checkpoint === null ? null : join(folders.checkpoints, name),
       }
       writeWhole(saved.openings, encodeOpenings(openings))
-      writeWhole(saved.checkpoint, canonicalBytes(checkpoint as unknown as Json))
+      if (saved.checkpoint !== null) writeWhole(saved.checkpoint, canonicalBytes(checkpoint as unknown as Json))
       writeWhole(saved.receipt, encodeReceiptFile(file))
       writeReceipt.run(id, file.receipt.document.job, saved.receipt)
       return saved

@@ -24,6 +24,7 @@ export function createChannelReader(chain: ChainConnection, payee: Address): Wor
       model,
       salt,
       locked: channel.lockedWei,
+      claimed: channel.claimedWei,
       closing: channel.status === 'closed' || channel.unlockAt !== 0,
     }
     if (known.size > 10_000) known.clear()

@@ -27,6 +27,7 @@ const schema = `
 create table if not exists meta (key text primary key, value text not null);
 create table if not exists channel (id text primary key, credited text not null, reserved text not null, payer text, model text, salt text, voucher text, redeemed text not null default '0');
 create table if not exists work (job text primary key, channel text not null, acceptance text not null, amount text not null, outcome text not null, receipt text, receipt_id text, redeemed integer not null default 0, accepted_at integer not null, model text not null default '');
+create table if not exists batch (root text primary key, blind text not null, receipts text not null);
 create index if not exists work_channel on work (channel, redeemed);
 `
 const streamSchema = `
@@ -166,6 +167,10 @@ class SqliteJournal implements Journal {
         },
       ]
     })
+  }
+
+  recordBatch({ root, blind, receipts }: Parameters<Journal['recordBatch']>[0]): void {
+    this.#money.sql('insert into batch (root, blind, receipts) values (?, ?, ?)').run(root, blind, JSON.stringify(receipts))
   }
 
   markRedeemed(channel: ChannelId, amount: bigint, receipts: readonly string[]): void {

@@ -427,6 +427,8 @@ export class Job {
       this.#pump()
     }
     this.#guardTimer = setTimeout(this.#guarded(onTime), ms)
+    // A process that has nothing else to do need not wait for it. Tabs give numbers here.
+    if (typeof this.#guardTimer === 'object') this.#guardTimer.unref()
   }
 
   #end(): void {

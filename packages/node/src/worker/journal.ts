@@ -1,6 +1,6 @@
 import type { WorkerLedger } from '@tacit/exchange'
 import type { ChannelKey } from './services.ts'
-import type { Acceptance, ChannelId, JobId, ReceiptCore, SessionId, Signed, SignedVoucher } from '@tacit/protocol'
+import type { Acceptance, Bytes32, ChannelId, JobId, ReceiptCore, SessionId, Signed, SignedVoucher } from '@tacit/protocol'
 
 /** A job as the journal knows it: enough to send its ciphertext again, never a plaintext or a key. */
 export type StoredStream = { readonly attemptNonce: Uint8Array; readonly chunks: readonly Uint8Array[]; readonly final: boolean }
@@ -48,6 +48,8 @@ export type Journal = {
   appendChunks(session: SessionId, jobIndex: number, firstCounter: number, chunks: readonly Uint8Array[], final: boolean): void
   stream(session: SessionId, jobIndex: number): StoredStream | undefined
   redeemable(): readonly Redeemable[]
+  /** Remembers what a receipts root on chain is made of, so that a receipt's place under it can be shown later. */
+  recordBatch(batch: { readonly root: Bytes32; readonly blind: Bytes32; readonly receipts: readonly string[] }): void
   markRedeemed(channel: ChannelId, amount: bigint, receipts: readonly string[]): void
   earnings(): readonly Earning[]
   /** Forgets ciphertext older than this, and later that its jobs were seen: their prekeys are long erased by then. */

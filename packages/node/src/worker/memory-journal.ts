@@ -17,6 +17,7 @@ const nothing: WorkerLedger = { credited: 0n, reserved: 0n }
  * const journal = new MemoryJournal({ now: () => Math.floor(Date.now() / 1000) })
  */
 export class MemoryJournal implements Journal {
+  readonly #batches: Parameters<Journal['recordBatch']>[0][] = []
   readonly #now: () => number
   readonly #accounts = new Map<ChannelId, Account>()
   readonly #work = new Map<JobId, Work>()
@@ -97,6 +98,10 @@ export class MemoryJournal implements Journal {
       const receipts = due.flatMap(({ receiptId }) => (receiptId === undefined ? [] : [receiptId]))
       return [{ channel, key, voucher, amount, receipts, redeemed }]
     })
+  }
+
+  recordBatch(batch: Parameters<Journal['recordBatch']>[0]): void {
+    this.#batches.push(batch)
   }
 
   markRedeemed(channel: ChannelId, amount: bigint, receipts: readonly string[]): void {

@@ -1,5 +1,6 @@
 // Turns vouchers into revenue: one transaction for all channels that owe something, with the root of the receipts it pays.
-import { type Bytes32, type Hex, keccak, parseBytes32, parseHex } from '@tacit/protocol'
+import { type Bytes32, type Hex, keccak, parseBytes32, parseHex, toHex } from '@tacit/protocol'
+import type { RandomSource } from '@tacit/session'
 import type { Journal, Redeemable } from './journal.ts'
 
 /** What sends the transaction. Resolves when it is mined; gives what the chain then counts as claimed, per channel. */
@@ -16,13 +17,13 @@ const claimsPerTransaction = 128
  * noted the second time. A transaction that fails does not hold up the others; the first failure is thrown after them.
  * @returns the sum that was newly redeemed, in the token's smallest unit.
  */
-export async function redeemAll(journal: Journal, redeem: RedeemVouchers): Promise<bigint> {
+export async function redeemAll(journal: Journal, redeem: RedeemVouchers, random: RandomSource): Promise<bigint> {
   const due = journal.redeemable()
   const failures: unknown[] = []
   let sum = 0n
   for (let start = 0; start < due.length; start += claimsPerTransaction) {
     try {
-      sum += await redeemBatch(journal, redeem, due.slice(start, start + claimsPerTransaction))
+      sum += await redeemBatch(journal, redeem, due.slice(start, start + claimsPerTransaction), random)
     } catch (error) {
       failures.push(error)
     }
@@ -31,9 +32,13 @@ export async function redeemAll(journal: Journal, redeem: RedeemVouchers): Promi
   return sum
 }
 
-async function redeemBatch(journal: Journal, redeem: RedeemVouchers, due: readonly Redeemable[]): Promise<bigint> {
+async function redeemBatch(journal: Journal, redeem: RedeemVouchers, due: readonly Redeemable[], random: RandomSource): Promise<bigint> {
   const receipts = due.flatMap((entry) => entry.receipts)
-  const claimed = await redeem(due, receiptsRoot(receipts.map((receipt) => parseBytes32(receipt))))
+  // A random leaf hides the others: without it, whoever holds a published receipt could find its payer by the root on chain.
+  const blind = parseBytes32(toHex(random(32)))
+  const root = receiptsRoot([blind, ...receipts.map((receipt) => parseBytes32(receipt))])
+  journal.recordBatch({ root, blind, receipts })
+  const claimed = await redeem(due, root)
   let sum = 0n
   for (const entry of due) {
     const onChain = claimed.find(({ channel }) => channel === entry.channel)?.claimed ?? 0n

@@ -54,7 +54,7 @@ export async function startWorkerRole(config: WorkerConfig, say: (event: RoleEve
   })
   const accepting = acceptAll(listener, worker)
   const redeemNow = async (): Promise<void> => {
-    const amount = await redeemAll(journal, redeem)
+    const amount = await redeemAll(journal, redeem, (sizeBytes) => Uint8Array.from(randomBytes(sizeBytes)))
     if (amount > 0n) say({ event: 'redeemed', amount: amount.toString() })
   }
   // One at a time: a chain that is slow must not get the same claims twice.
