@@ -15,7 +15,8 @@ const commands: Readonly<Record<string, { readonly summary: string; readonly loa
   quote: { summary: 'ask what a request would cost', load: async () => (await import('./commands/quote.ts')).quote },
   chat: { summary: 'talk to a language model', load: async () => (await import('./commands/chat.ts')).chat },
   gateway: { summary: 'serve OpenAI clients on loopback', load: async () => (await import('./commands/gateway.ts')).gateway },
-  models: { summary: 'list models, or add your own file', load: async () => (await import('./commands/models.ts')).models },
+  models: { summary: 'list models, add or compile your own file', load: async () => (await import('./commands/models.ts')).models },
+  attack: { summary: 'attack a compiled model of your own', load: async () => (await import('./commands/attack.ts')).attack },
   receipts: { summary: 'list the receipts you hold', load: async () => (await import('./commands/receipts.ts')).receipts },
   checkpoint: {
     summary: 'write a checkpoint to verify receipts against',

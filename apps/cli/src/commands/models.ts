@@ -7,24 +7,68 @@ import { formatTokens, table } from '../format.ts'
 import { findNetwork } from '../network-file.ts'
 import { openClient } from '../open-client.ts'
 
-const usage = 'tacit models [list | add FILE [--name NAME] | remove NAME]'
+const usage = [
+  'tacit models [list | add FILE [--name NAME] | remove NAME]',
+  'tacit models compile MODEL.onnx [--profile f32|q8] [--obfuscate SEED | --holder NAME --holders FILE] [--out FILE.wasm] [--max-memory MIB]',
+  'tacit models compile MODEL.onnx --encrypted',
+  'tacit models run MODULE.wasm --input FILE [--manifest FILE] [--deadline-ms N]',
+  'tacit models trace-leak MODULE.wasm --original MODEL.onnx --holders FILE [--profile f32|q8]',
+].join('\n       ')
+
+/** Which options an action takes. */
+const optionsOf: Readonly<Record<string, readonly string[]>> = {
+  list: [],
+  add: ['name'],
+  remove: [],
+  compile: ['profile', 'obfuscate', 'holder', 'holders', 'out', 'max-memory', 'encrypted'],
+  run: ['manifest', 'input', 'deadline-ms'],
+  'trace-leak': ['original', 'holders', 'profile'],
+}
 
 export const models: Command = {
   name: 'models',
-  summary: 'Lists the models of the network and your own, or adds a file of yours.',
+  summary: 'Lists the models of the network and your own, adds a file of yours, or compiles one to a module.',
   usage,
   details: [
     '`add` takes a .gguf or .onnx file, looks inside, and pins the digest that is checked whenever it is opened.',
     'The workers of a local network serve what was added at their next start.',
+    '`compile` writes a WebAssembly module and its manifest; with --encrypted it only says how encrypted inference would go.',
+    '`trace-leak` names the holder whose copy a leaked module most likely is. --holders is a JSON file of the owner:',
+    '  { "ownerSecret": "0x (32 bytes)", "holders": ["alice", "bob"] }',
   ],
-  options: { name: { type: 'string', value: 'NAME', help: 'how to call it (default: the name of the file)' } },
+  options: {
+    name: { type: 'string', value: 'NAME', help: 'add: how to call it (default: the name of the file)' },
+    profile: { type: 'string', value: 'f32|q8', help: 'compile, trace-leak: f32 (default), or q8 for a quantised file' },
+    obfuscate: { type: 'string', value: 'SEED', help: 'compile: a build of its own for this seed' },
+    holder: { type: 'string', value: 'NAME', help: 'compile: the copy of this holder' },
+    holders: { type: 'string', value: 'FILE', help: 'compile, trace-leak: who holds copies' },
+    out: { type: 'string', value: 'FILE.wasm', help: 'compile: where to write (default: MODEL.wasm here)' },
+    'max-memory': { type: 'string', value: 'MIB', help: 'compile: refuse to need more (default: 256)' },
+    encrypted: { type: 'boolean', help: 'compile: plan encrypted inference instead' },
+    manifest: { type: 'string', value: 'FILE', help: 'run: the manifest (default: MODULE.manifest.json)' },
+    input: { type: 'string', value: 'FILE', help: 'run: JSON, a list of numbers for each input by name' },
+    'deadline-ms': { type: 'string', value: 'N', help: 'run: end it after this (default: 10000)' },
+    original: { type: 'string', value: 'FILE', help: 'trace-leak: the ONNX file of the owner' },
+  },
   async run(invocation) {
     const [action = 'list', file] = invocation.positionals
+    assertOptions(invocation, action)
     if (action === 'list') return list(invocation)
     if (action === 'add' && file !== undefined) return add(invocation, file)
     if (action === 'remove' && file !== undefined) return remove(invocation, file)
+    // The compiler is loaded only by those who use it.
+    if (action === 'compile' && file !== undefined) return (await import('./models-compile.ts')).compile(invocation, file, usage)
+    if (action === 'run' && file !== undefined) return (await import('./models-run.ts')).run(invocation, file, usage)
+    if (action === 'trace-leak' && file !== undefined) return (await import('./models-trace-leak.ts')).traceLeak(invocation, file, usage)
     throw new UsageError(`There is no "models ${invocation.positionals.join(' ')}".`, usage)
   },
+}
+
+/** An option that another action takes is a mistake, not something to pass over. */
+function assertOptions({ values }: Invocation, action: string): void {
+  const known = Object.hasOwn(optionsOf, action) ? optionsOf[action] : undefined
+  const stray = Object.keys(models.options ?? {}).find((name) => values[name] !== undefined && known?.includes(name) === false)
+  if (stray !== undefined) throw new UsageError(`\`models ${action}\` takes no --${stray}.`, usage)
 }
 
 async function add({ dataDir, values, say, json }: Invocation, file: string): Promise<number> {
