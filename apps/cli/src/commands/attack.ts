@@ -93,9 +93,11 @@ function cellsOf({ layers, weightsRead, recovered }: Result): readonly string[] 
   const read = `${weightsRead} weights of ${layers} layers read`
   if (recovered === undefined) return [read]
   const percent = (share: number): string => `${(100 * share).toFixed(1)} %`
+  // What was read in a layout that the count does not match up is not counted: less than all is a lower bound, never a protection.
+  const atLeast = recovered.weights < 1 ? 'at least ' : ''
   return [
     read,
-    `${percent(recovered.weights)} of the real weights exactly`,
+    `${atLeast}${percent(recovered.weights)} of the real weights exactly`,
     `${percent(recovered.inPlace)} of units in their original place`,
   ]
 }
