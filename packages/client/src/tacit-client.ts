@@ -3,10 +3,7 @@ import {
   type ChainConnection,
   fetchChannel,
   fetchEligibility,
-  fetchCheckpoint,
   fetchFreeBalance,
-  fetchRegistrationProof,
-  fetchModelProof,
   lockForPayee,
   type TransactionSender,
   topUpLock,
@@ -18,36 +15,27 @@ import {
   type JobInput,
   jobInputSchema,
   type JobOutput,
-  outputBytes,
   QuoteRejectedError,
   RefusedError,
 } from '@tacit/exchange'
 import type { Dialer } from '@tacit/network'
 import {
   type Address,
-  type Bytes32,
-  type Checkpoint,
-  documentId,
   type JobId,
-  type Evidence,
   type Levels,
   type ModelId,
-  type Openings,
   parseBytes32,
   parseUint,
   type Quote,
-  type ReceiptCore,
-  type ReceiptFile,
   type SignatureBackend,
   type Signed,
   type Signer,
   type StreamMode,
   toHex,
 } from '@tacit/protocol'
-import { type ReceiptVerification, verifyReceipt } from '@tacit/receipt'
 import type { AeadBackend, RandomSource } from '@tacit/session'
 import { chooseWorkers, type WorkerChoice } from './choose-workers.ts'
-import type { ClientStore, OwnChannel, SavedReceipt } from './client-store.ts'
+import type { ClientStore, OwnChannel } from './client-store.ts'
 import {
   NoWorkerError,
   PoolEmptyError,
@@ -57,6 +45,7 @@ import {
   WorkerIneligibleError,
   WorkerUnreachableError,
 } from './errors.ts'
+import { type FiledReceipt, fileReceipt } from './file-receipt.ts'
 import { findModels, type ListedModel } from './find-models.ts'
 import type { NetworkDescription } from './network-description.ts'
 import { abortable } from './wire-channel.ts'
@@ -103,16 +92,7 @@ export type InferEvent =
   /** The worker failed; another one starts over. What was delivered before is void. */
   | { readonly type: 'restarted'; readonly reason: string }
   | { readonly type: 'answered'; readonly result: ClientReceipt; readonly price: bigint }
-  | {
-      readonly type: 'receipt'
-      readonly id: Bytes32
-      readonly file: ReceiptFile
-      readonly saved: SavedReceipt
-      /** Null when the chain did not answer: the receipt is kept, and `tacit checkpoint` can be asked later. */
-      readonly checkpoint: Checkpoint | null
-      readonly verification: ReceiptVerification
-    }
-
+  | ({ readonly type: 'receipt' } & FiledReceipt)
 const defaultLevels: Levels = { privacy: 'sealed', verification: 'signed' }
 /** A new lock holds this many steps, so that most requests need no transaction. */
 const lockSteps = 256n
@@ -283,52 +263,7 @@ export class TacitClient {
         continue
       }
       yield { type: 'answered', result: event.result, price: stepPrice * BigInt(event.result.steps) }
-      yield await this.#fileReceipt(event.result, order, outputs)
-    }
-  }
-
-  async #fileReceipt(result: ClientReceipt, order: ClientOrder, outputs: readonly JobOutput[]): Promise<InferEvent> {
-    const { store, now } = this.#options
-    const core = result.receipt.document
-    const id = documentId(core)
-    const acceptance: Evidence = { kind: 'acceptance/1', receiptId: id, body: result.acceptance }
-    const bare: ReceiptFile = { type: 'tacit-receipt-file/1', receipt: result.receipt, evidence: [acceptance] }
-    const openings: Openings = {
-      type: 'tacit-openings/1',
-      receiptId: id,
-      input: { frankingKey: result.inputFrankingKey, plaintext: toHex(inputBytes(order.input)) },
-      output: { frankingKey: result.outputFrankingKey, plaintext: toHex(outputBytes(outputs)) },
-      voucher: { salt: result.voucherSalt, channelId: order.channel, amount: result.voucher.maxClaimableAmount },
-      order: { request: result.request, quote: result.quote },
-    }
-    // What was paid for is safe before the chain is asked; a chain that does not answer leaves a receipt that says so.
-    let saved = await store.saveReceipt({ id, file: bare, openings, checkpoint: null })
-    const shown = await this.#fetchEvidence(core, id).catch(() => null)
-    const file = shown === null ? bare : { ...bare, evidence: [acceptance, ...shown.evidence] }
-    const checkpoint = shown?.checkpoint ?? null
-    if (shown !== null) saved = await store.saveReceipt({ id, file, openings, checkpoint })
-    const verification = await verifyReceipt(file, { openings, now: now(), ...(checkpoint === null ? {} : { checkpoint }) })
-    return { type: 'receipt', id, file, saved, checkpoint, verification }
-  }
-
-  /** The chain's word about worker and model, at one block. */
-  async #fetchEvidence(
-    core: ReceiptCore,
-    receiptId: Bytes32,
-  ): Promise<{ readonly checkpoint: Checkpoint; readonly evidence: readonly Evidence[] }> {
-    const { chain } = this.#options
-    const checkpoint = await fetchCheckpoint(chain)
-    const blockNumber = BigInt(checkpoint.blockNumber)
-    const [registration, model] = await Promise.all([
-      fetchRegistrationProof(chain, { worker: core.worker, model: core.model, blockNumber }),
-      fetchModelProof(chain, { model: core.model, blockNumber }),
-    ])
-    return {
-      checkpoint,
-      evidence: [
-        { kind: 'registration/1', receiptId, body: registration },
-        { kind: 'model/1', receiptId, body: model },
-      ],
+      yield { type: 'receipt', ...(await fileReceipt(event.result, { ...this.#options, order, outputs })) }
     }
   }
 

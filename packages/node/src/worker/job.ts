@@ -17,13 +17,11 @@ import {
   wantsOutput,
 } from '@tacit/exchange'
 import {
-  deriveSessionId,
   documentId,
   type JobId,
   type SessionId,
   MalformedError,
   parseBytes32,
-  parseHex,
   type Quote,
   type Signed,
   signDocument,
@@ -31,6 +29,7 @@ import {
 } from '@tacit/protocol'
 import { SessionError } from '@tacit/session'
 import type { WireChannel } from '@tacit/client'
+import { offerQuote } from './offer-quote.ts'
 import type { RunEvent } from './served-model.ts'
 import type { ChannelKey, WorkerServices } from './services.ts'
 import type { OpenSession } from './session-table.ts'
@@ -181,37 +180,9 @@ export class Job {
 
   #quote(request: QuoteRequest): { readonly t: 'quote'; readonly quote: Signed<Quote> } | Refusal {
     const { domain, signer, now } = this.#services
-    const { model } = this.#open
-    const salt = parseHex(request.sessionSalt, 'A session salt', 32)
-    const session = deriveSessionId({
-      chainId: domain.chainId,
-      contract: domain.contract,
-      payer: request.payer,
-      worker: signer.address,
-      salt,
-    })
-    if ((this.#open.id ?? session) !== session || request.model !== model.id)
-      return refusal('bad-request', 'the session was opened for another payer, worker or model')
-    if (!model.levels.some((levels) => levels.privacy === request.privacy && levels.verification === request.verification)) {
-      return refusal('level-not-offered', `this worker does not offer ${request.privacy} with ${request.verification} for this model`)
-    }
-    if (!model.streamModes.includes(request.streamMode))
-      return refusal('level-not-offered', `this worker does not stream ${request.streamMode}`)
-    if (this.#services.draining()) return refusal('draining', 'this worker is shutting down')
-    const document: Quote = {
-      type: 'tacit-quote/1',
-      worker: signer.address,
-      model: model.id,
-      privacy: request.privacy,
-      verification: request.verification,
-      streamMode: request.streamMode,
-      stepPrice: model.stepPrice.toString(),
-      stepTokens: model.stepTokens,
-      maxSteps: model.maxSteps,
-      readers: request.privacy === 'encrypted' ? [] : [signer.address],
-      deadlineSeconds: model.deadlineSeconds,
-      expiresAt: now() + 600,
-    }
+    const offer = offerQuote(request, this.#open, this.#services)
+    if ('t' in offer) return offer
+    const { session, document } = offer
     const quote = signDocument('Quote', document, { session, job: noJob }, domain, signer)
     for (const [id, { expiresAt }] of this.#open.quotes) if (expiresAt < now()) this.#open.quotes.delete(id)
     this.#open.quotes.set(documentId(document), document)
