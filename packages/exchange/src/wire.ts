@@ -120,7 +120,9 @@ export function parseFrame(bytes: Uint8Array): Frame {
     case tags['status-request']:
       return exactly(body, 0, { type: 'status-request' })
     case tags.status:
-      return exactly(body, 9, () => ({ type: 'status', capacity: readU32(body, 0), running: readU32(body, 4), draining: body[8] === 1 }))
+      assertLength(body, 9)
+      if ((body[8] ?? 2) > 1) throw new StreamError('a status frame is neither draining nor not')
+      return { type: 'status', capacity: readU32(body, 0), running: readU32(body, 4), draining: body[8] === 1 }
     case tags.prekey:
       if (body.length > 4096) throw new StreamError('a prekey frame is too long')
       return { type: 'prekey', json: body.slice() }
