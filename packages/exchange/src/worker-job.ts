@@ -85,7 +85,6 @@ export type WorkerEvent = { readonly now: number; readonly ledger: WorkerLedger 
   | { readonly type: 'engine-end'; readonly end: EngineEnd }
   | { readonly type: 'engine-failed'; readonly message: string }
   | { readonly type: 'cancel'; readonly end: EngineEnd }
-  | { readonly type: 'tick'; readonly end: EngineEnd }
 )
 
 export type WorkerEffect =
@@ -128,9 +127,6 @@ export function advanceWorkerJob(job: WorkerJob, event: WorkerEvent, context: Wo
       return job.phase === 'running'
         ? stop(job, event.end, refusal('deadline-passed', 'the job was cancelled'), event, context)
         : { job, effects: [] }
-    case 'tick':
-      if (job.phase !== 'running' || event.now <= job.request.document.deadline) return { job, effects: [] }
-      return stop(job, event.end, refusal('deadline-passed', 'the job ran past its deadline'), event, context)
   }
 }
 
