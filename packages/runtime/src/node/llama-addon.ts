@@ -33,9 +33,13 @@ export type AddonModel = {
   getTrainContextSize(): number
   tokenBos(): number
   tokenEos(): number
+  sepToken(): number
+  getVocabularyType(): number
+  getEmbeddingVectorSize(): number
   getTokenString(token: number): string
   isEogToken(token: number): boolean
   shouldPrependBosToken(): boolean
+  shouldAppendEosToken(): boolean
 }
 
 type AddonContextOptions = {
@@ -44,6 +48,8 @@ type AddonContextOptions = {
   readonly sequences: number
   readonly threads: number
   readonly flashAttention: false
+  /** Vectors of texts in place of logits; how tokens are pooled is written in the model file. */
+  readonly embeddings?: boolean
 }
 
 /** A key-value cache with the batch that is being evaluated. */
@@ -54,6 +60,8 @@ export type AddonContext = {
   decodeBatch(): Promise<void>
   sampleToken(logitIndex: number, sampler: AddonSampler): Promise<number>
   disposeSequence(sequence: number): void
+  /** The pooled vector of sequence 0, or that of the last token where the model pools none. */
+  getEmbedding(tokens: number): Float64Array
 }
 
 /** Picks tokens; keeps the state of its seed. */

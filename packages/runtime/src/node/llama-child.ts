@@ -3,8 +3,17 @@
 import { Socket } from 'node:net'
 import { Worker } from 'node:worker_threads'
 import { readFrames, writeFrame } from './frames.ts'
+import { embedText } from './llama-embed.ts'
 import { generate } from './llama-generate.ts'
-import { type ChildMessage, eventWindow, type ParentMessage, type Refusal, replyLimitBytes, requestLimitBytes } from './llama-messages.ts'
+import {
+  type ChildMessage,
+  encodeVector,
+  eventWindow,
+  type ParentMessage,
+  type Refusal,
+  replyLimitBytes,
+  requestLimitBytes,
+} from './llama-messages.ts'
 import { type LoadedModel, openModel, RefusedError } from './llama-model.ts'
 import { promptTokens } from './llama-prompt.ts'
 
@@ -15,10 +24,13 @@ new Socket({ fd: 0, readable: true, writable: false }).on('end', end).on('close'
 new Worker(watchdog, { eval: true, stdin: false, stdout: false, stderr: false }).unref()
 
 const channel = new Socket({ fd: 3, readable: true, writable: true })
+/** What is sent: vectors as text. */
+type SentMessage = Exclude<ChildMessage, { type: 'embedded' }> | { readonly type: 'embedded'; readonly id: number; readonly vector: string }
+
 let loaded: LoadedModel | undefined
 let running: { readonly id: number; cancelled: boolean; credits: number; wake: () => void } | undefined
 
-const send = (message: ChildMessage): void => {
+const send = (message: SentMessage): void => {
   writeFrame(channel, message, replyLimitBytes)
 }
 
@@ -32,6 +44,7 @@ async function handle(message: ParentMessage): Promise<void> {
   if (message.type === 'open') return open(message)
   if (message.type === 'count') return count(message)
   if (message.type === 'generate') return run(message)
+  if (message.type === 'embed') return embed(message)
   if (running?.id !== message.id) return
   if (message.type === 'cancel') running.cancelled = true
   else running.credits += message.events
@@ -50,6 +63,14 @@ async function open(message: Extract<ParentMessage, { type: 'open' }>): Promise<
 function count({ id, input }: Extract<ParentMessage, { type: 'count' }>): void {
   try {
     send({ type: 'counted', id, tokens: promptTokens(model(), input).length })
+  } catch (error) {
+    send({ type: 'failed', id, refusal: refusalOf(error) })
+  }
+}
+
+async function embed({ id, text }: Extract<ParentMessage, { type: 'embed' }>): Promise<void> {
+  try {
+    send({ type: 'embedded', id, vector: encodeVector(await embedText(model(), text)) })
   } catch (error) {
     send({ type: 'failed', id, refusal: refusalOf(error) })
   }

@@ -13,6 +13,7 @@ export const eventWindow = 64
 export type ParentMessage =
   | ({ readonly type: 'open' } & OpenModel)
   | { readonly type: 'count'; readonly id: number; readonly input: LanguageInput }
+  | { readonly type: 'embed'; readonly id: number; readonly text: string }
   | { readonly type: 'generate'; readonly id: number; readonly request: ChildRequest }
   | { readonly type: 'credit'; readonly id: number; readonly events: number }
   | { readonly type: 'cancel'; readonly id: number }
@@ -24,6 +25,8 @@ export type OpenModel = {
   readonly contextTokens: number
   readonly batchTokens: number
   readonly threads: number
+  /** Open it as an embedding model: no text can be generated then. */
+  readonly embeddings?: boolean
 }
 
 /** A request with every default filled in. */
@@ -58,6 +61,7 @@ export type ChildMessage =
   | { readonly type: 'ready'; readonly facts: ModelFacts }
   | { readonly type: 'refused'; readonly refusal: Refusal }
   | { readonly type: 'counted'; readonly id: number; readonly tokens: number }
+  | { readonly type: 'embedded'; readonly id: number; readonly vector: Float64Array }
   | { readonly type: 'progress'; readonly id: number }
   | { readonly type: 'text'; readonly id: number; readonly text: string; readonly tokens: number }
   | {
@@ -70,6 +74,24 @@ export type ChildMessage =
   | { readonly type: 'failed'; readonly id: number; readonly refusal: Refusal }
   | { readonly type: 'cancelled'; readonly id: number }
 
+/** Longest vector of an embedding model: its message stays below {@link replyLimitBytes}. */
+export const vectorLimit = 8192
+
+/** A vector as it travels: base64 of little-endian single-precision numbers, which is what llama.cpp computes. */
+export function encodeVector(vector: ArrayLike<number>): string {
+  const bytes = Buffer.alloc(4 * vector.length)
+  Array.from(vector).forEach((value, i) => void bytes.writeFloatLE(value, 4 * i))
+  return bytes.toString('base64')
+}
+
+function decodeVector(value: unknown): Float64Array | undefined {
+  if (typeof value !== 'string' || !/^[A-Za-z0-9+/]+={0,2}$/.test(value)) return undefined
+  const bytes = Buffer.from(value, 'base64')
+  if (bytes.length === 0 || bytes.length % 4 !== 0 || bytes.length > 4 * vectorLimit) return undefined
+  const vector = Float64Array.from({ length: bytes.length / 4 }, (_, i) => bytes.readFloatLE(4 * i))
+  return vector.every(Number.isFinite) ? vector : undefined
+}
+
 /** A message of the child, or nothing when it is not one. */
 export function parseChildMessage(message: unknown): ChildMessage | undefined {
   if (!isRecord(message)) return undefined
@@ -80,6 +102,10 @@ export function parseChildMessage(message: unknown): ChildMessage | undefined {
   if (type === 'progress' || type === 'cancelled') return { type, id }
   if (type === 'failed') return isRefusal(message['refusal']) ? { type, id, refusal: message['refusal'] } : undefined
   if (type === 'counted') return isCount(message['tokens']) ? { type, id, tokens: message['tokens'] } : undefined
+  if (type === 'embedded') {
+    const vector = decodeVector(message['vector'])
+    return vector === undefined ? undefined : { type, id, vector }
+  }
   if (type === 'text') {
     const { text, tokens } = message
     return typeof text === 'string' && isCount(tokens) ? { type, id, text, tokens } : undefined

@@ -43,13 +43,15 @@ export async function openModel(options: OpenModel): Promise<LoadedModel> {
   if (!(await succeeds(model.init()))) throw new RefusedError({ reason: 'load', detail: await log.first() })
   if (!(await file.unchanged())) throw new RefusedError({ reason: 'changed' })
   const contextTokens = Math.min(options.contextTokens, model.getTrainContextSize())
-  const batchTokens = Math.min(options.batchTokens, contextTokens)
+  // A vector is pooled over the whole text, so the whole text is one batch.
+  const batchTokens = options.embeddings ? contextTokens : Math.min(options.batchTokens, contextTokens)
   const context = new addon.AddonContext(model, {
     contextSize: contextTokens,
     batchSize: batchTokens,
     sequences: 1,
     threads: options.threads,
     flashAttention: false,
+    ...(options.embeddings ? { embeddings: true } : {}),
   })
   if (!(await succeeds(context.init()))) throw new RefusedError({ reason: 'load', detail: await log.first() })
   log.close()

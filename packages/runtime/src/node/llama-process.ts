@@ -26,6 +26,8 @@ export type LlamaProcess = {
   readonly exited: Promise<string>
   /** Without an answer within the time the process is killed. */
   count(input: LanguageInput, timeoutMs: number): Promise<number>
+  /** The vector of a text; only for a model that was opened for embeddings. One at a time. */
+  embed(text: string, timeoutMs: number): Promise<Float64Array>
   generate(request: ChildRequest, limits: GenerateLimits): AsyncGenerator<LanguageText | LanguageEnd, void, void>
   kill(): void
 }
@@ -103,25 +105,36 @@ export async function startLlamaProcess(open: OpenModel, limits: StartLimits): P
   const crashed = exited.then((how) => new EngineCrashedError(how))
   const refused = (message: Extract<ChildMessage, { type: 'failed' }>): RuntimeError => requestError(message.refusal)
 
+  // One question, one answer; a child that stays silent is killed.
+  const ask = async (question: (id: number) => ParentMessage, timeoutMs: number): Promise<ChildMessage> => {
+    const id = nextId++
+    const reply = new Promise<ChildMessage>((resolve) => listeners.set(id, resolve))
+    const timer = setTimeout(kill, timeoutMs)
+    try {
+      if (!send(question(id))) throw tooLong()
+      const message = await Promise.race([reply, crashed])
+      if (message instanceof EngineCrashedError) throw message
+      if (message.type === 'failed') throw refused(message)
+      return message
+    } finally {
+      clearTimeout(timer)
+      listeners.delete(id)
+    }
+  }
+
   return {
     pid: child.pid ?? 0,
     facts,
     exited,
     kill,
     async count(input, timeoutMs) {
-      const id = nextId++
-      const reply = new Promise<ChildMessage>((resolve) => listeners.set(id, resolve))
-      const timer = setTimeout(kill, timeoutMs)
-      try {
-        if (!send({ type: 'count', id, input })) throw tooLong()
-        const message = await Promise.race([reply, crashed])
-        if (message instanceof EngineCrashedError) throw message
-        if (message.type === 'failed') throw refused(message)
-        return message.type === 'counted' ? message.tokens : 0
-      } finally {
-        clearTimeout(timer)
-        listeners.delete(id)
-      }
+      const message = await ask((id) => ({ type: 'count', id, input }), timeoutMs)
+      return message.type === 'counted' ? message.tokens : 0
+    },
+    async embed(text, timeoutMs) {
+      const message = await ask((id) => ({ type: 'embed', id, text }), timeoutMs)
+      if (message.type !== 'embedded') throw new EngineCrashedError('it answered something else')
+      return message.vector
     },
     async *generate(request, { signal, stallTimeoutMs, cancelTimeoutMs, settled }) {
       const id = nextId++
