@@ -146,6 +146,14 @@ export {
   type WorkerStatus,
 } from './registration-slots.ts'
 export {
+  type CheckerStatement,
+  checkerStatementSchema,
+  type DirectoryRecord,
+  directoryRecordSchema,
+  type SolverAnswer,
+  solverAnswerSchema,
+} from './routing-documents.ts'
+export {
   address,
   bytes32,
   channelId,

@@ -15,7 +15,17 @@ export type SigningDomain = {
 }
 
 /** The kinds of signed documents; each has its own EIP-712 type `Tacit<Kind>`. */
-export type DocumentKind = 'Prekey' | 'Recommendation' | 'Quote' | 'Request' | 'Acceptance' | 'StepReceipt' | 'Receipt'
+export type DocumentKind =
+  | 'Prekey'
+  | 'Recommendation'
+  | 'Quote'
+  | 'Request'
+  | 'Acceptance'
+  | 'StepReceipt'
+  | 'Receipt'
+  | 'DirectoryRecord'
+  | 'SolverAnswer'
+  | 'CheckVector'
 
 const domainType = keccak(utf8('EIP712Domain(string name,string version,uint256 chainId,address verifyingContract)'))
 

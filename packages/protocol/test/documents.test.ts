@@ -4,11 +4,13 @@ import { describe, it } from 'node:test'
 import {
   acceptanceSchema,
   canonicalJson,
+  checkerStatementSchema,
   createSigner,
   type DocumentKind,
   deriveChannelId,
   deriveJobId,
   deriveSessionId,
+  directoryRecordSchema,
   documentDigest,
   documentId,
   isDocumentSignedBy,
@@ -29,6 +31,7 @@ import {
   type SigningDomain,
   signDocument,
   signedSchema,
+  solverAnswerSchema,
   stepReceiptSchema,
   toHex,
 } from '@tacit/protocol'
@@ -45,6 +48,9 @@ const schemas: Readonly<Record<DocumentKind, Schema<Json>>> = {
   Acceptance: acceptanceSchema as Schema<Json>,
   StepReceipt: stepReceiptSchema as Schema<Json>,
   Receipt: receiptCoreSchema as Schema<Json>,
+  DirectoryRecord: directoryRecordSchema as Schema<Json>,
+  SolverAnswer: solverAnswerSchema as Schema<Json>,
+  CheckVector: checkerStatementSchema as Schema<Json>,
 }
 const kinds = Object.keys(schemas) as DocumentKind[]
 const domain: SigningDomain = { chainId: BigInt(vectors.domain.chainId), contract: parseAddress(vectors.domain.contract) }

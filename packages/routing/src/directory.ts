@@ -7,13 +7,13 @@ import { largestSquaredNorm, route1 } from './parameters.ts'
 /** One worker's row: what it can do, and the hash of its contact card. Price and health live elsewhere, so that the root rarely moves. */
 export type DirectoryRow = { readonly worker: Uint8Array; readonly vector: Int8Array; readonly cardHash: Uint8Array }
 
+/** What a solver can score: int8 rows one after the other, committed by a root. */
+export type ScoredTable = { readonly dimensions: number; readonly table: Int8Array; readonly root: Uint8Array }
+
 /** A version of the directory: rows keep their index while their worker stays, a removed row is null. */
-export type Directory = {
-  readonly dimensions: number
+export type Directory = ScoredTable & {
+  /** Removed rows are null here and zero in the table. */
   readonly rows: readonly (DirectoryRow | null)[]
-  /** All vectors one after the other; removed rows are zero. */
-  readonly table: Int8Array
-  readonly root: Uint8Array
   readonly leaves: readonly Uint8Array[]
 }
 

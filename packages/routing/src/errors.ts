@@ -55,6 +55,13 @@ export class RejectBudgetError extends RoutingError<'routing.reject-budget'> {
 /** Checkers that cannot check: fewer than two, or the solver itself. */
 export class CheckersError extends RoutingError<'routing.checkers'> {
   constructor() {
-    super('routing.checkers', 'Scores are checked by at least two other solvers than the one that answers.')
+    super('routing.checkers', 'Scores are checked by at least two other solvers than the one that answers, each of which signs its vector.')
+  }
+}
+
+/** A solver's record that it did not sign, or that is for another version than the registry names. */
+export class RecordRefusedError extends RoutingError<'routing.record-refused'> {
+  constructor() {
+    super('routing.record-refused', 'The solver does not stand for the committed version of the directory.')
   }
 }

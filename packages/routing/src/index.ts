@@ -1,3 +1,4 @@
+export { buildCardTable, type CardTable, CardFetcher, cardBytes, cardsPerBlock, isCardOfRow } from './cards.ts'
 export {
   assertVector,
   buildDirectory,
@@ -6,6 +7,7 @@ export {
   proveRow,
   quantizeVector,
   type RowProof,
+  type ScoredTable,
   squaredNorm,
   verifyRow,
 } from './directory.ts'
@@ -15,18 +17,20 @@ export {
   DirectoryChangedError,
   MalformedRoutingError,
   QueryUsedError,
+  RecordRefusedError,
   RejectBudgetError,
   RoutingError,
   ScoresRefusedError,
   VectorRuleError,
 } from './errors.ts'
+export { type AnswerEvidence, judgeAnswer, judgeCheckVector, judgeRecord, type Verdict } from './judge.ts'
 export { largestSquaredNorm, type RouteParameters, route1 } from './parameters.ts'
 export { breakEvenQueries, chooseRoutePlan, type ExpectedUse, type RoutePlan } from './plan.ts'
 export { IntentQuery, IntentScorer, type RandomSource } from './query.ts'
 export { referenceSeed } from './reference-string.ts'
 export {
-  type AnswerClaim,
   type CheckerConnection,
+  type CommittedVersion,
   coverQueries,
   type QueryResult,
   type RankedRow,
@@ -34,7 +38,6 @@ export {
   type RouterOptions,
   rejectsPerDay,
   rejectsPerIntent,
-  sameClaim,
   type SolverConnection,
   scoreInClear,
 } from './router.ts'
@@ -49,3 +52,14 @@ export {
 } from './score-check.ts'
 export { DirectorySolver, type EpochRecord } from './solver.ts'
 export { routingSizes } from './wire.ts'
+export {
+  answerSigned,
+  checkVectorBytes,
+  isAnswerSigned,
+  isCheckVectorSigned,
+  readRecord,
+  type SignedAnswer,
+  type SignedCheckVector,
+  signCheckVector,
+  signRecord,
+} from './statements.ts'

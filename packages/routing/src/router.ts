@@ -1,27 +1,40 @@
-import { equalBytes } from '@tacit/protocol'
+import { type Address, type DirectoryRecord, equalBytes, type Signed, type SigningDomain } from '@tacit/protocol'
 import { assertVector, buildDirectory, type Directory, type RowProof, verifyRow } from './directory.ts'
 import {
   CheckersError,
   DirectoryChangedError,
   MalformedRoutingError,
+  RecordRefusedError,
   RejectBudgetError,
   RoutingError,
   ScoresRefusedError,
 } from './errors.ts'
 import { at, range } from './internal/at.ts'
+import type { AnswerEvidence } from './judge.ts'
 import { chooseRoutePlan, type ExpectedUse, type RoutePlan } from './plan.ts'
 import { IntentScorer, type RandomSource } from './query.ts'
-import { type CheckSeed, type CheckVector, ScoreCheck } from './score-check.ts'
+import { type CheckSeed, ScoreCheck } from './score-check.ts'
 import type { EpochRecord } from './solver.ts'
+import { isAnswerSigned, isCheckVectorSigned, readRecord, type SignedAnswer, type SignedCheckVector } from './statements.ts'
 
-/** A solver as the router sees it: bytes in, bytes out. */
+/** A solver as the router sees it: a signed version, and signed answers to queries. */
 export type SolverConnection = {
-  readonly id: string
-  answer(query: Uint8Array, options?: { readonly signal?: AbortSignal }): Promise<Uint8Array>
+  readonly address: Address
+  readonly record: Signed<DirectoryRecord>
+  answer(query: Uint8Array, options?: { readonly signal?: AbortSignal }): Promise<SignedAnswer>
 }
 
 /** A checker: another solver that weighs the directory with a seed of its own, and never answers under it. */
-export type CheckerConnection = { readonly id: string; weigh(seed: CheckSeed, root: Uint8Array): Promise<CheckVector> }
+export type CheckerConnection = { readonly address: Address; weigh(seed: CheckSeed, root: Uint8Array): Promise<SignedCheckVector> }
+
+/** The version that a client trusts: from the registry, not from a solver. */
+export type CommittedVersion = {
+  readonly root: Uint8Array
+  readonly count: number
+  readonly dimensions: number
+  /** {@link referenceSeed} of chain and day, computed by the client. */
+  readonly referenceSeed: Uint8Array
+}
 
 /** A row and its score, best first. */
 export type RankedRow = { readonly index: number; readonly score: number }
@@ -29,15 +42,16 @@ export type RankedRow = { readonly index: number; readonly score: number }
 export type QueryResult = { readonly ranking: readonly RankedRow[]; readonly plan: RoutePlan }
 
 export type RouterOptions = {
-  readonly record: EpochRecord
+  readonly committed: CommittedVersion
+  readonly domain: SigningDomain
   readonly random: RandomSource
   readonly solver: SolverConnection
   readonly checkers: readonly CheckerConnection[]
-  /** Hints of the record's version; from anywhere. */
+  /** Hints of the solver's record; from anywhere. */
   readonly hints: Uint8Array
   /** The table, if this client holds it. */
   readonly directory?: Directory
-  /** Fetches the table of the record's version, from anywhere; without it `download` is not on offer. */
+  /** Fetches the table of the committed version, from anywhere; without it `download` is not on offer. */
   readonly fetchDirectory?: () => Promise<Directory>
   readonly use: ExpectedUse
 }
@@ -60,13 +74,31 @@ export class Router {
   #rejectsToday = 0
   readonly #rejects = new Map<string, number>()
   #directory: Directory | undefined
+  #evidence: AnswerEvidence[] = []
 
-  /** @throws RoutingError when the solver is among its own checkers, or there are fewer than two checkers. */
+  /**
+   * @throws CheckersError when the solver is among its own checkers, one checks twice, or there are fewer than two
+   * @throws RecordRefusedError when the solver's record is not signed by it, or for another version than the committed one
+   */
   constructor(options: RouterOptions) {
     this.#options = options
     this.#directory = options.directory
-    if (options.checkers.length < 2 || options.checkers.some(({ id }) => id === options.solver.id)) throw new CheckersError()
-    this.#scorer = new IntentScorer(options.record, options.hints, options.random)
+    const { checkers, committed, domain, solver } = options
+    if (checkers.length < 2 || new Set([solver, ...checkers].map(({ address }) => address)).size <= checkers.length)
+      throw new CheckersError()
+    const record = readRecord(solver.record, solver.address, domain)
+    if (record === undefined || !isVersion(record, committed)) throw new RecordRefusedError()
+    this.#scorer = new IntentScorer(record, options.hints, options.random)
+  }
+
+  /**
+   * Signed answers that were refused, once. Each can be judged by anybody without a key (`judgeAnswer`); hand one on after a random delay, so that
+   * the solver does not learn from the time which query was refused.
+   */
+  takeEvidence(): readonly AnswerEvidence[] {
+    const evidence = this.#evidence
+    this.#evidence = []
+    return evidence
   }
 
   /** Starts a new day of the reject budget; the caller has the clock. */
@@ -77,8 +109,8 @@ export class Router {
 
   /** Which way a query takes, and why. */
   plan(wish: 'auto' | 'download' | 'encrypted' = 'auto'): RoutePlan {
-    const { fetchDirectory, record, use } = this.#options
-    const chosen = chooseRoutePlan(record.count, record.dimensions, { ...use, holdsTable: this.#directory !== undefined })
+    const { committed, fetchDirectory, use } = this.#options
+    const chosen = chooseRoutePlan(committed.count, committed.dimensions, { ...use, holdsTable: this.#directory !== undefined })
     if (wish !== 'auto') return { ...chosen, plan: wish, reason: 'asked for' }
     if (chosen.plan === 'encrypted' || this.#directory !== undefined || fetchDirectory !== undefined) return chosen
     return { ...chosen, plan: 'encrypted', reason: 'there is nowhere to download the table from' }
@@ -89,7 +121,7 @@ export class Router {
    * @throws ScoresRefusedError when the solver lied, RejectBudgetError when too many did, MalformedRoutingError when the table cannot be had
    */
   async query(intent: Int8Array, options: { readonly k: number; readonly plan?: 'auto' | 'download' | 'encrypted' }): Promise<QueryResult> {
-    assertVector(intent, this.#options.record.dimensions)
+    assertVector(intent, this.#options.committed.dimensions)
     const plan = this.plan(options.plan)
     if (plan.plan === 'download') return { ranking: rank(scoreInClear(await this.#table(), intent), options.k), plan }
     const name = intent.join(',')
@@ -100,28 +132,35 @@ export class Router {
   }
 
   async #table(): Promise<Directory> {
-    const { fetchDirectory, record } = this.#options
+    const { committed, fetchDirectory } = this.#options
     const directory = this.#directory ?? (await fetchDirectory?.())
     if (directory === undefined) throw new MalformedRoutingError('The table', 'cannot be downloaded: there is nowhere to fetch it from')
     // Built again here, so that every rule and the root hold for what was downloaded.
-    const own = directory === this.#directory ? directory : buildDirectory(record.dimensions, directory.rows)
-    if (!equalBytes(own.root, record.root)) throw new DirectoryChangedError()
+    const own = directory === this.#directory ? directory : buildDirectory(committed.dimensions, directory.rows)
+    if (!equalBytes(own.root, committed.root)) throw new DirectoryChangedError()
     this.#directory = own
     return own
   }
 
   /** Whether a row that a worker stapled to its quote is in the directory and scores what the ranking says. */
   verifyWinner(intent: Int8Array, { score, index }: RankedRow, proof: RowProof): boolean {
-    const { count, dimensions, root } = this.#options.record
+    const { count, dimensions, root } = this.#options.committed
     if (proof.index !== index || proof.count !== count || !verifyRow(proof, root, dimensions)) return false
     return proof.row.vector.reduce((sum, value, j) => sum + value * at(intent, j), 0) === score
   }
 
   async #ask(check: ScoreCheck, intent: Int8Array, name: string): Promise<Int32Array> {
+    const { domain, solver } = this.#options
     const query = this.#scorer.query(intent)
     let scores: Int32Array | undefined
+    let signed: SignedAnswer | undefined
     try {
-      scores = this.#scorer.decode(query, await this.#options.solver.answer(query.bytes))
+      const answer = await solver.answer(query.bytes)
+      // An answer that nobody stands for is worth as much as a malformed one.
+      if (isAnswerSigned(answer, query.bytes, solver.record, domain)) {
+        signed = answer
+        scores = this.#scorer.decode(query, answer.bytes)
+      }
     } catch (error) {
       // Malformed answers are refused like false ones: the solver must not see a difference.
       if (!(error instanceof RoutingError)) throw error
@@ -129,6 +168,8 @@ export class Router {
       query.erase()
     }
     if (scores !== undefined && check.accepts(intent, scores)) return scores
+    if (signed !== undefined)
+      this.#evidence = [...this.#evidence, { record: solver.record, query: query.bytes, answer: signed }].slice(-rejectsPerDay)
     this.#rejectsToday += 1
     this.#rejects.set(name, (this.#rejects.get(name) ?? 0) + 1)
     const left = Math.min(rejectsPerIntent - (this.#rejects.get(name) ?? 0), rejectsPerDay - this.#rejectsToday)
@@ -137,16 +178,22 @@ export class Router {
 
   // A lying checker could make acceptance depend on the intent; random cover intents find that out before a real one is at stake.
   async #obtainCheck(): Promise<ScoreCheck> {
-    const { checkers, random, record } = this.#options
+    const { checkers, committed, domain, random } = this.#options
     const seeds = checkers.map(() => Uint8Array.from(random(32)))
-    const vectors = await Promise.all(checkers.map((checker, i) => checker.weigh(at(seeds, i), record.root)))
-    const check = new ScoreCheck(seeds, vectors, record.count)
+    const vectors = await Promise.all(
+      checkers.map(async (checker, i) => {
+        const signed = await checker.weigh(at(seeds, i), committed.root)
+        if (!isCheckVectorSigned(signed, at(seeds, i), committed.root, checker.address, domain)) throw new CheckersError()
+        return signed.vector
+      }),
+    )
+    const check = new ScoreCheck(seeds, vectors, committed.count)
     for (const cover of range(coverQueries)) await this.#ask(check, this.#randomIntent(), `cover ${cover}`)
     return check
   }
 
   #randomIntent(): Int8Array {
-    const { dimensions } = this.#options.record
+    const { dimensions } = this.#options.committed
     const values: number[] = []
     while (values.length < dimensions) {
       // Rejection keeps the coordinates uniform over 2 coverRange + 1 values; the norm stays below 1000 for 384 of them.
@@ -177,10 +224,8 @@ function rank(scores: Int32Array, k: number): readonly RankedRow[] {
   return order.sort((a, b) => b.score - a.score || a.index - b.index).slice(0, k)
 }
 
-/** What a solver signs: anybody can re-execute the query and compare. */
-export type AnswerClaim = { readonly queryHash: Uint8Array; readonly root: Uint8Array; readonly answerHash: Uint8Array }
-
-/** Whether two claims are about the same query, directory and answer. */
-export function sameClaim(a: AnswerClaim, b: AnswerClaim): boolean {
-  return equalBytes(a.queryHash, b.queryHash) && equalBytes(a.root, b.root) && equalBytes(a.answerHash, b.answerHash)
+function isVersion(record: EpochRecord, committed: CommittedVersion): boolean {
+  const { root, count, dimensions, referenceSeed } = committed
+  if (record.count !== count || record.dimensions !== dimensions) return false
+  return equalBytes(record.root, root) && equalBytes(record.referenceSeed, referenceSeed)
 }

@@ -1,5 +1,5 @@
 import { concatBytes, utf8 } from '@tacit/protocol'
-import type { Directory } from './directory.ts'
+import type { ScoredTable } from './directory.ts'
 import { at } from './internal/at.ts'
 import { uniformWords } from './reference-string.ts'
 
@@ -23,7 +23,7 @@ export function expandCheckSeed(seed: CheckSeed, count: number): readonly [Uint3
 }
 
 /** A checker's work: z D for its seed, over a directory that it built and checked itself. */
-export function computeCheckVector({ dimensions, table }: Directory, seed: CheckSeed): CheckVector {
+export function computeCheckVector({ dimensions, table }: ScoredTable, seed: CheckSeed): CheckVector {
   const count = table.length / dimensions
   const weights = expandCheckSeed(seed, count)
   const vector = (k: 0 | 1): BigInt64Array => {

@@ -1,5 +1,5 @@
 import { sha256 } from '@noble/hashes/sha2.js'
-import type { Directory } from './directory.ts'
+import type { ScoredTable } from './directory.ts'
 import { MalformedRoutingError } from './errors.ts'
 import { at, range } from './internal/at.ts'
 import { createScoreRing, type ScoreRing, toCoefficients, toEvaluations } from './internal/score-ring.ts'
@@ -27,14 +27,14 @@ export class DirectorySolver {
   readonly #tables: PreparationTables
   readonly #blocks: readonly PreparedBlock[]
   readonly #buffers: ReturnType<typeof allocateBuffers>
-  #directory: Directory
+  #directory: ScoredTable
 
   /** Prepares every block: about a fifth of a second per 2048 rows. */
-  constructor(directory: Directory, referenceSeed: Uint8Array) {
+  constructor(directory: ScoredTable, referenceSeed: Uint8Array) {
     this.#directory = directory
     this.#reference = expandReferenceString(this.#ring, referenceSeed, directory.dimensions)
     this.#tables = createPreparationTables(this.#ring)
-    this.#blocks = range(Math.ceil(directory.rows.length / route1.degree)).map(() => allocateBlock(this.#ring, directory.dimensions))
+    this.#blocks = range(Math.ceil(rowCount(directory) / route1.degree)).map(() => allocateBlock(this.#ring, directory.dimensions))
     this.#buffers = allocateBuffers(this.#ring, directory.dimensions)
     this.#blocks.forEach((_, index) => this.#prepare(index))
   }
@@ -48,18 +48,18 @@ export class DirectorySolver {
 
   /** The record of this version. */
   get record(): EpochRecord {
-    const { dimensions, root, rows } = this.#directory
+    const { dimensions, root } = this.#directory
     const hintHashes = this.#blocks.map(({ hint }) => sha256(new Uint8Array(hint.buffer)))
-    return { root, count: rows.length, dimensions, referenceSeed: this.#reference.seed, hintHashes }
+    return { root, count: rowCount(this.#directory), dimensions, referenceSeed: this.#reference.seed, hintHashes }
   }
 
   /**
    * Moves to another version of the same size; only the blocks that changed are prepared again. Returns how many did.
    * @throws MalformedRoutingError when the size differs
    */
-  update(directory: Directory): number {
+  update(directory: ScoredTable): number {
     const before = this.#directory
-    if (directory.rows.length !== before.rows.length || directory.dimensions !== before.dimensions)
+    if (rowCount(directory) !== rowCount(before) || directory.dimensions !== before.dimensions)
       throw new MalformedRoutingError('The directory', 'has another size')
     this.#directory = directory
     const size = route1.degree * directory.dimensions
@@ -76,17 +76,18 @@ export class DirectorySolver {
    * @throws MalformedRoutingError, DirectoryChangedError before any work
    */
   answer(query: Uint8Array): Uint8Array<ArrayBuffer> {
-    const { dimensions, root, rows } = this.#directory
+    const { dimensions, root } = this.#directory
+    const rows = rowCount(this.#directory)
     const body = unframe('TRqu', root, query, queryBodyBytes(dimensions))
     this.#readQuery(body)
     const { degree, answerBits } = route1
     const words = new Uint32Array(degree * this.#blocks.length)
     this.#blocks.forEach((block, index) => words.set(this.#answerBlock(block), index * degree))
     const { packed } = this.#buffers
-    const bytes = new Uint8Array(answerBodyBytes(rows.length))
+    const bytes = new Uint8Array(answerBodyBytes(rows))
     // Whole blocks are multiples of eight words, so each ends on a byte.
     this.#blocks.forEach((_, index) => {
-      const count = Math.min(degree, rows.length - index * degree)
+      const count = Math.min(degree, rows - index * degree)
       this.#ring.words(this.#buffers.words, degree).set(words.subarray(index * degree, (index + 1) * degree))
       this.#ring.kernels.packBits(this.#buffers.words, packed, count, answerBits)
       bytes.set(this.#ring.bytes(packed, Math.ceil((count * answerBits) / 8)), (index * degree * answerBits) / 8)
@@ -161,6 +162,10 @@ export class DirectorySolver {
     kernels.roundTo(this.#ring.wide, words, degree, this.#ring.modulus, answerBits)
     return this.#ring.words(words, degree)
   }
+}
+
+function rowCount({ dimensions, table }: ScoredTable): number {
+  return table.length / dimensions
 }
 
 function allocateBuffers(ring: ScoreRing, dimensions: number) {

@@ -6,7 +6,6 @@ import fc from 'fast-check'
 import {
   addCheckVectors,
   buildDirectory,
-  chooseRoutePlan,
   computeCheckVector,
   createLexicalEmbedder,
   createSemanticEmbedder,
@@ -16,11 +15,8 @@ import {
   IntentScorer,
   proveRow,
   quantizeVector,
-  Router,
-  type RouterOptions,
   referenceSeed,
   route1,
-  routingSizes,
   ScoreCheck,
   scoreInClear,
   squaredNorm,
@@ -213,142 +209,6 @@ describe('the check of scores', () => {
   it('adds vectors of several checkers', () => {
     const all = seeds.map((s) => computeCheckVector(small, s))
     assert.deepEqual(addCheckVectors(all), addCheckVectors([...all].reverse()))
-  })
-})
-
-describe('the router', () => {
-  const intent = randomVector()
-  const best = Array.from(scoreInClear(directory, intent), (score, index) => ({ score, index })).sort(
-    (a, b) => b.score - a.score || a.index - b.index,
-  )
-  const honestCheckers = ['b', 'c'].map((id) => ({ id, weigh: async (s: Uint8Array) => computeCheckVector(directory, s) }))
-  const createRouter = (change: Partial<RouterOptions> = {}): Router =>
-    new Router({
-      record: solver.record,
-      hints: solver.hints,
-      random,
-      solver: { id: 'a', answer: async (query) => solver.answer(query) },
-      checkers: honestCheckers,
-      use: { queries: 1, versions: 1, hours: 1, changedBytesPerHour: 0 },
-      ...change,
-    })
-
-  it('ranks by exact scores and verifies the winner under the root', async () => {
-    const router = createRouter()
-    const { ranking, plan } = await router.query(intent, { k: 5 })
-    assert.deepEqual(ranking, best.slice(0, 5))
-    assert.equal(plan.plan, 'encrypted')
-    const [winner] = ranking
-    assert.ok(winner)
-    assert.ok(router.verifyWinner(intent, winner, proveRow(directory, winner.index)))
-    assert.ok(!router.verifyWinner(intent, { ...winner, score: winner.score + 1 }, proveRow(directory, winner.index)))
-    assert.ok(!router.verifyWinner(intent, winner, proveRow(directory, winner.index + 1)))
-  })
-
-  it('scores locally when it holds the table, and asks nobody', async () => {
-    const router = createRouter({
-      directory,
-      solver: {
-        id: 'a',
-        answer: () => assert.fail('asked'),
-      },
-    })
-    const { ranking, plan } = await router.query(intent, { k: 3 })
-    assert.deepEqual(ranking, best.slice(0, 3))
-    assert.equal(plan.plan, 'download')
-  })
-
-  it('downloads only what hashes to the root, and refuses rather than go another way', async () => {
-    const none = createRouter()
-    await assert.rejects(none.query(intent, { k: 1, plan: 'download' }), { code: 'routing.malformed' })
-    const other = buildDirectory(
-      dimensions,
-      rows.map((row, i) => (i === 100 ? rowOf(100) : row)),
-    )
-    const forged = createRouter({ fetchDirectory: async () => ({ ...other, root: directory.root }) })
-    await assert.rejects(forged.query(intent, { k: 1, plan: 'download' }), { code: 'routing.directory-changed' })
-    const honest = createRouter({ fetchDirectory: async () => directory })
-    assert.deepEqual((await honest.query(intent, { k: 4, plan: 'download' })).ranking, best.slice(0, 4))
-  })
-
-  it('refuses a solver that lies, the same way for every kind of lie, within its budget', async () => {
-    const changedRows = rows.map((row, i) => (i === 100 ? rowOf(100) : row))
-    const otherSolver = new DirectorySolver(buildDirectory(dimensions, changedRows), seed)
-    const reroot = (bytes: Uint8Array, root: Uint8Array): Uint8Array => {
-      const copy = bytes.slice()
-      copy.set(root, 8)
-      return copy
-    }
-    let earlier: Uint8Array | undefined
-    const lies: readonly ((query: Uint8Array) => Uint8Array)[] = [
-      (query) => solver.answer(query).map((byte, i) => (i === 500 ? byte ^ 4 : byte)),
-      (query) => solver.answer(query).fill(0, 400, 500),
-      (query) => solver.answer(query).slice(0, -1),
-      (query) => reroot(otherSolver.answer(reroot(query, otherSolver.record.root)), solver.record.root),
-      (query) => (earlier ??= solver.answer(query)),
-      () => new Uint8Array(10),
-    ]
-    for (const [i, lie] of lies.entries()) {
-      let [lying, asked] = [false, 0]
-      const answer = async (query: Uint8Array): Promise<Uint8Array> => {
-        asked++
-        if (i === 4 && earlier === undefined) earlier = solver.answer(query)
-        return lying ? lie(query) : solver.answer(query)
-      }
-      const router = createRouter({ solver: { id: 'a', answer } })
-      await router.query(randomVector(), { k: 1 })
-      lying = true
-      const before = asked
-      for (const left of [1, 0])
-        await assert.rejects(router.query(intent, { k: 1 }), { code: 'routing.scores-refused', rejectsLeft: left }, `lie ${i}`)
-      await assert.rejects(router.query(intent, { k: 1 }), { code: 'routing.reject-budget' })
-      assert.equal(asked, before + 2, 'nothing was sent after a refusal')
-      for (const _ of range(2)) await assert.rejects(router.query(randomVector(), { k: 1 }), { code: 'routing.scores-refused' })
-      await assert.rejects(router.query(randomVector(), { k: 1 }), { code: 'routing.reject-budget' })
-      router.newDay()
-      lying = false
-      assert.equal((await router.query(intent, { k: 1 })).ranking.length, 1)
-    }
-  })
-
-  it('finds a lying checker with random intents, before a real one is at stake', async () => {
-    const lying = {
-      id: 'c',
-      weigh: async (s: Uint8Array) => {
-        const [first, second] = computeCheckVector(directory, s)
-        // Accepted only for intents whose coordinate 7 is zero: a guess about the intent.
-        first[7] = ((first[7] ?? 0n) + 1n) % 2147483647n
-        second[7] = ((second[7] ?? 0n) + 1n) % 2147483629n
-        return [first, second] as const
-      },
-    }
-    let refused = 0
-    for (const _ of range(5)) {
-      const router = createRouter({ checkers: [honestCheckers[0] ?? lying, lying] })
-      await router.query(intent, { k: 1 }).catch((error: { code: string }) => {
-        assert.equal(error.code, 'routing.scores-refused')
-        refused++
-      })
-    }
-    assert.equal(refused, 5)
-  })
-
-  it('wants two checkers besides the solver', () => {
-    for (const checkers of [
-      [],
-      honestCheckers.slice(1),
-      [...honestCheckers, { id: 'a', weigh: honestCheckers[0]?.weigh ?? (() => assert.fail()) }],
-    ])
-      assert.throws(() => createRouter({ checkers }), { code: 'routing.checkers' })
-  })
-
-  it('chooses by bytes and says why', () => {
-    const use = { versions: 1, hours: 0, changedBytesPerHour: 0 }
-    assert.equal(chooseRoutePlan(10_000, 384, { ...use, queries: 1 }).plan, 'encrypted')
-    assert.equal(chooseRoutePlan(10_000, 384, { ...use, queries: 1000 }).plan, 'download')
-    assert.equal(chooseRoutePlan(100, 384, { ...use, queries: 1 }).plan, 'download')
-    const { up, down, hint } = routingSizes(10_000, 384)
-    assert.ok(up <= 68_000 && down <= 30_000 && hint <= 41_000)
   })
 })
 

@@ -4,10 +4,12 @@
 import { writeFileSync } from 'node:fs'
 import {
   type Acceptance,
+  type CheckerStatement,
   canonicalJson,
   commitVoucher,
   createSigner,
   createVoucherDigest,
+  type DirectoryRecord,
   type DocumentKind,
   type DocumentScope,
   deriveChannelId,
@@ -27,6 +29,7 @@ import {
   type Recommendation,
   rankCandidates,
   type Signer,
+  type SolverAnswer,
   type StepReceipt,
   signDocument,
   toHex,
@@ -148,6 +151,31 @@ const recommendation: Recommendation = {
   expiresAt: 1_795_000_060,
 }
 
+const directoryRecord: DirectoryRecord = {
+  type: 'tacit-directory/1',
+  solver: worker.address,
+  parameterSet: 'route-1',
+  root: word(0xd0),
+  count: 2_049,
+  dimensions: 384,
+  referenceSeed: word(0xd1),
+  hintHashes: [word(0xd2), word(0xd3)],
+}
+const solverAnswer: SolverAnswer = {
+  type: 'tacit-solver-answer/1',
+  solver: worker.address,
+  record: documentId(directoryRecord),
+  query: word(0xd4),
+  answer: word(0xd5),
+}
+const checkerStatement: CheckerStatement = {
+  type: 'tacit-check-vector/1',
+  checker: dispatcher.address,
+  root: word(0xd0),
+  seed: word(0xd6),
+  vector: word(0xd7),
+}
+
 function vector(kind: DocumentKind, document: Json, signer: Signer, documentScope: DocumentScope) {
   return {
     kind,
@@ -176,6 +204,9 @@ const vectors = {
     vector('Acceptance', acceptance, worker, scope),
     vector('StepReceipt', step, worker, scope),
     vector('Receipt', receipt, worker, scope),
+    vector('DirectoryRecord', directoryRecord, worker, noScope),
+    vector('SolverAnswer', solverAnswer, worker, noScope),
+    vector('CheckVector', checkerStatement, dispatcher, noScope),
   ],
   voucher: { channelId: channel, maxClaimableAmount: voucher.maxClaimableAmount.toString(), digest: toHex(voucherDigest), signature: payer.sign(voucherDigest) },
   voucherCommitment: { salt: voucherOpening.salt, channelId: channel, amount: voucherOpening.amount.toString(), commitment: commitVoucher(voucherOpening) },
