@@ -11,7 +11,8 @@ import { allocateImage, as2d, asImage, asShape, cornerOffset, neededBorder, type
 import { centred, integerWeights } from './integer-operands.ts'
 import type { Lowering } from './lowering.ts'
 import { numberAt } from './number-at.ts'
-import { chooseTile, emitProduct, packConstant } from './product-step.ts'
+import { chooseTile } from './product-call.ts'
+import { emitProduct, packConstant } from './product-step.ts'
 import { requantizeEpilogue } from './products.ts'
 
 /** A convolution over prepared views. */

@@ -14,7 +14,9 @@ import {
   type VectorFunction,
 } from '../kernels/vector-math.ts'
 import { storageBytes, type View } from '../program/program.ts'
+import { stretch, walkCuts } from './cuts.ts'
 import type { GraphState } from './graph-state.ts'
+import type { Call } from './kernel-call.ts'
 import { numberAt } from './number-at.ts'
 import { broadcast } from './views.ts'
 
@@ -122,16 +124,29 @@ type MapTarget = { readonly state: GraphState; readonly result: ValueId; readonl
 function emitMap(program: MapProgram, views: readonly View[], { state, result, operator }: MapTarget): void {
   const permutation = views.length === 1 ? views[0]?.permutation : undefined
   const output = { ...allocateLike(state, views, state.shape(result)), ...(permutation === undefined ? {} : { permutation }) }
-  const space = { shape: output.shape, inputs: views.map(({ strides }) => strides), output: output.strides }
-  state.out.call({
-    name: operator,
-    key: mapKey(program, space),
-    build: () => buildMap(program, space),
-    arguments: [...views, output],
-    reads: views,
-    writes: [output],
-  })
+  state.out.call(mapCall(operator, program, { views, output }))
   state.finishValue(result, output, operator)
+}
+
+type MapViews = { readonly views: readonly View[]; readonly output: View }
+
+/** An elementwise program over views of one shape. */
+export function mapCall(name: string, program: MapProgram, views: MapViews): Call {
+  const part = ({ views: inputs, output }: MapViews): Call => {
+    const space = { shape: output.shape, inputs: inputs.map(({ strides }) => strides), output: output.strides }
+    return {
+      name,
+      key: mapKey(program, space),
+      build: () => buildMap(program, space),
+      arguments: [...inputs, output],
+      reads: inputs,
+      writes: [output],
+    }
+  }
+  const cuts = walkCuts(views.output.shape, (axis, range) =>
+    part({ views: views.views.map((view) => stretch(view, axis, range)), output: stretch(views.output, axis, range) }),
+  )
+  return { ...part(views), cuts }
 }
 
 /** A dense view with the axis order in memory of the largest operand, so that kernels walk both in the same order. */

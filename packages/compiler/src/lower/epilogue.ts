@@ -3,7 +3,8 @@ import { binaryPost, type PostOperation, reluOfSum, scaleBy, toFloat } from '../
 import type { Region } from '../program/program.ts'
 import type { GraphState } from './graph-state.ts'
 import { numberAt } from './number-at.ts'
-import type { Argument, Lowering } from './lowering.ts'
+import type { Argument } from './kernel-call.ts'
+import type { Lowering } from './lowering.ts'
 import { isDense } from './views.ts'
 
 /** Post-operations of a product, with the operands of those that have one. */

@@ -16,13 +16,16 @@ import { buildArgMax } from '../kernels/arg-max.ts'
 import { buildIntegerMap, type IntegerMap } from '../kernels/integer-map.ts'
 import { type RequantizePlan, packRequantization, requantizePost } from '../kernels/requantize-post.ts'
 import type { BoundaryView, Program, View } from '../program/program.ts'
+import { denseRows, rowCuts } from './cuts.ts'
 import type { Epilogue, PlacedOperand } from './epilogue.ts'
 import { as2d, asImage, asShape, neededBorder, type Window2d, window2d } from './images.ts'
 import { emitConvolution } from './convolution.ts'
+import type { Call } from './kernel-call.ts'
 import { Lowering } from './lowering.ts'
 import { emitPool } from './pooling.ts'
 import { inverse } from './products.ts'
-import { chooseTile, emitProduct, packConstant } from './product-step.ts'
+import { chooseTile } from './product-call.ts'
+import { emitProduct, packConstant } from './product-step.ts'
 import { denseView, isDense } from './views.ts'
 
 type Boundary = { readonly meaning: Q8Boundary; readonly view: View }
@@ -309,7 +312,6 @@ function lowerMap(inputs: readonly number[], meaning: Q8Boundary, state: Q8State
     throw new ProfileError('a rescale or square has more than one multiplier')
   const sources = inputs.map((index) => input(state, index))
   const views = sources.map(({ view }) => state.out.asDense(state.out.restored(view)))
-  const size = elementCount(meaning.shape)
   const output = state.out.dense('i16', meaning.shape, meaning.zeroPoint)
   const largest = sources.reduce(
     (sum, source, i) => {
@@ -320,15 +322,24 @@ function lowerMap(inputs: readonly number[], meaning: Q8Boundary, state: Q8State
     terms.bias < 0n ? -terms.bias : terms.bias,
   )
   const plan = planOf(meaning, terms.shift, largest)
-  const map: IntegerMap = {
-    size,
-    multipliers: terms.multipliers,
-    squared: terms.squared,
-    bias: terms.bias + (1n << BigInt(terms.shift - 1)),
-    plan,
+  const part = (sources: readonly View[], target: View): Call => {
+    const map: IntegerMap = {
+      size: elementCount(target.shape),
+      multipliers: terms.multipliers,
+      squared: terms.squared,
+      bias: terms.bias + (1n << BigInt(terms.shift - 1)),
+      plan,
+    }
+    const key = `integer map ${map.size} ${terms.multipliers.join()} ${terms.squared} ${map.bias} ${JSON.stringify(plan)}`
+    return { name: 'map', key, build: () => buildIntegerMap(map), arguments: [...sources, target], reads: sources, writes: [target] }
   }
-  const key = `integer map ${size} ${terms.multipliers.join()} ${terms.squared} ${map.bias} ${JSON.stringify(plan)}`
-  state.out.call({ name: 'map', key, build: () => buildIntegerMap(map), arguments: [...views, output], reads: views, writes: [output] })
+  const cuts = rowCuts(meaning.shape, (firstRow, rows) =>
+    part(
+      views.map((view) => denseRows(view, { firstRow, rows, size: 1 })),
+      denseRows(output, { firstRow, rows, size: 1 }),
+    ),
+  )
+  state.out.call({ ...part(views, output), cuts })
   return output
 }
 

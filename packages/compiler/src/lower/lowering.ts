@@ -1,12 +1,10 @@
 import { elementCount, type Graph, type GraphNode, type TensorType, type ValueId } from '@tacit/model'
-import type { FunctionBuilder } from '@tacit/wasm'
 import { UnsupportedNodeError } from '../errors.ts'
 import type { CopyConversion } from '../kernels/copy.ts'
 import { buildCopy, buildFill, copyKey } from '../kernels/copy.ts'
 import {
   type Border,
   type BoundaryType,
-  type EmitContext,
   type ProgramLayer,
   type Region,
   type Step,
@@ -17,24 +15,9 @@ import {
 import type { Obfuscator } from '../obfuscate/obfuscator.ts'
 import { maskTable } from '../obfuscate/obfuscator.ts'
 import { buildRestore } from '../kernels/restore.ts'
+import { type Call, callStep } from './kernel-call.ts'
+import { walkCuts, stretch } from './cuts.ts'
 import { denseView, isDense } from './views.ts'
-
-/** A pointer argument of a kernel call: a place in memory, the distance between two places, or a plain number. */
-export type Argument = { readonly region: Region; readonly offsetBytes: number } | { readonly from: Place; readonly to: Place }
-type Place = { readonly region: Region; readonly offsetBytes: number }
-
-/** A kernel to call: its cache key, its code, its arguments. */
-export type Call = {
-  readonly name: string
-  readonly key: string
-  build(context: EmitContext): FunctionBuilder
-  readonly arguments: readonly Argument[]
-  readonly reads: readonly View[]
-  readonly writes: readonly View[]
-  /** Besides the views: tables and parameters. */
-  readonly readsRegions?: readonly Region[]
-  readonly writesRegions?: readonly Region[]
-}
 
 const storages: Readonly<Partial<Record<TensorType['elementType'], Storage>>> = {
   float32: 'f32',
@@ -76,15 +59,7 @@ export class Lowering {
   }
 
   call(call: Call): void {
-    this.step({
-      name: call.name,
-      reads: [...call.reads.map(({ region }) => region), ...(call.readsRegions ?? [])],
-      writes: [...call.writes.map(({ region }) => region), ...(call.writesRegions ?? [])],
-      emit: (f, context) => {
-        for (const argument of call.arguments) f.i32(argumentValue(argument, context))
-        f.call(context.kernel(call.key, call.build))
-      },
-    })
+    this.step(callStep(call))
   }
 
   /** Ends the current layer, if it did anything, with its boundary. */
@@ -101,14 +76,20 @@ export class Lowering {
 
   copy(from: View, to: View, conversion?: CopyConversion): void {
     const chosen = conversion ?? { kind: 'none' as const, bytes: storageBytes[from.storage] as 1 | 2 | 4 | 8 }
-    const space = { shape: from.shape, from: from.strides, to: to.strides }
+    const part = (source: View, target: View): Call => {
+      const space = { shape: source.shape, from: source.strides, to: target.strides }
+      return {
+        name: 'copy',
+        key: copyKey(chosen, space),
+        build: () => buildCopy(chosen, space),
+        arguments: [source, target],
+        reads: [source],
+        writes: [target],
+      }
+    }
     this.call({
-      name: 'copy',
-      key: copyKey(chosen, space),
-      build: () => buildCopy(chosen, space),
-      arguments: [from, to],
-      reads: [from],
-      writes: [to],
+      ...part(from, to),
+      cuts: walkCuts(from.shape, (axis, range) => part(stretch(from, axis, range), stretch(to, axis, range))),
     })
   }
 
@@ -143,23 +124,31 @@ export class Lowering {
     const { table, firstMask } = this.unitTable(view)
     const size = storageBytes[view.storage]
     const { axis } = view.permutation
-    const kernel = {
-      conversion: { kind: 'none' as const, bytes: size as 1 | 2 | 4 | 8 }, // every storage has one of these sizes
-      shape: view.shape,
-      axis,
-      from: view.strides.map((stride) => stride * size),
-      to: target.strides.map((stride) => stride * size),
-      firstMask,
+    const part = (source: View, result: View): Call => {
+      const kernel = {
+        conversion: { kind: 'none' as const, bytes: size as 1 | 2 | 4 | 8 }, // every storage has one of these sizes
+        shape: source.shape,
+        axis,
+        from: source.strides.map((stride) => stride * size),
+        to: result.strides.map((stride) => stride * size),
+        firstMask,
+      }
+      return {
+        name: 'restore',
+        key: `restore ${JSON.stringify(kernel)}`,
+        build: () => buildRestore(kernel),
+        arguments: [source, result, { region: table, offsetBytes: 0 }],
+        reads: [source],
+        writes: [result],
+        readsRegions: [table],
+      }
     }
-    this.call({
-      name: 'restore',
-      key: `restore ${JSON.stringify(kernel)}`,
-      build: () => buildRestore(kernel),
-      arguments: [view, target, { region: table, offsetBytes: 0 }],
-      reads: [view],
-      writes: [target],
-      readsRegions: [table],
-    })
+    // The table is for whole rows of units: every axis but theirs.
+    const cuts = walkCuts(
+      view.shape.map((count, other) => (other === axis ? 1 : count)),
+      (other, range) => part(stretch(view, other, range), stretch(target, other, range)),
+    )
+    this.call({ ...part(view, target), cuts })
     return target
   }
 
@@ -205,11 +194,6 @@ export class Lowering {
 }
 
 export type ChannelsLast = { readonly border?: Border; readonly paddedChannels?: number; readonly zeroPoint?: number }
-
-function argumentValue(argument: Argument, context: EmitContext): number {
-  const at = (place: Place): number => context.address(place.region) + place.offsetBytes
-  return 'from' in argument ? at(argument.to) - at(argument.from) : at(argument)
-}
 
 /** How a graph's element type lies in memory. */
 export function storageOf(type: TensorType, node: GraphNode): Storage {

@@ -1,11 +1,14 @@
 // Row operators: reductions, softmax, layer and batch normalisation.
 import { elementCount, type GraphNode } from '@tacit/model'
 import { UnsupportedNodeError } from '../errors.ts'
-import { buildMap, type MapProgram, mapKey } from '../kernels/map.ts'
+import type { MapProgram } from '../kernels/map.ts'
 import { buildNormalization, buildRowReduction, buildSoftmax, type RowReduction } from '../kernels/rows.ts'
 import { binaryFunctions } from '../kernels/vector-math.ts'
 import type { View } from '../program/program.ts'
+import { denseRows, rowCuts } from './cuts.ts'
+import { mapCall } from './elementwise.ts'
 import type { GraphState } from './graph-state.ts'
+import type { Call } from './kernel-call.ts'
 import { numberAt } from './number-at.ts'
 import { broadcast, reshaped, transposed } from './views.ts'
 
@@ -21,18 +24,24 @@ export function lowerReduction(node: GraphNode, state: GraphState): void {
   const kept = x.shape.map((_, axis) => axis).filter((axis) => !operation.axes.includes(axis))
   const rows = state.out.asDense(transposed(x, [...kept, ...operation.axes]))
   const size = elementCount(operation.axes.map((axis) => x.shape[axis] ?? 1))
-  const count = elementCount(kept.map((axis) => x.shape[axis] ?? 1))
   const result = node.outputs[0] ?? ''
   const output = state.out.dense('f32', state.shape(result))
   const kind = operation.operator as RowReduction // the only operators with axes
-  state.out.call({
-    name: kind,
-    key: `${kind} ${count} ${size}`,
-    build: () => buildRowReduction(kind, { rows: count, size }),
-    arguments: [rows, output],
-    reads: [rows],
-    writes: [output],
-  })
+  const part = (x: View, y: View): Call => {
+    const shape = { rows: elementCount(y.shape), size }
+    return {
+      name: kind,
+      key: `${kind} ${shape.rows} ${size}`,
+      build: () => buildRowReduction(kind, shape),
+      arguments: [x, y],
+      reads: [x],
+      writes: [y],
+    }
+  }
+  const cuts = rowCuts(rows.shape.slice(0, kept.length), (firstRow, count) =>
+    part(denseRows(rows, { firstRow, rows: count, size }), denseRows(output, { firstRow, rows: count, size: 1 })),
+  )
+  state.out.call({ ...part(rows, output), costNs: elementCount(rows.shape) * 0.3, cuts })
   state.finishValue(result, output, kind)
 }
 
@@ -45,16 +54,22 @@ export function lowerSoftmax(node: GraphNode, state: GraphState): void {
   const order = [...x.shape.keys()].filter((other) => other !== axis).concat(axis)
   const rows = state.out.asDense(axis === last ? x : transposed(x, order))
   const size = x.shape[axis] ?? 1
-  const count = elementCount(x.shape) / Math.max(size, 1)
   const output = state.out.dense('f32', rows.shape)
-  state.out.call({
-    name: kind,
-    key: `${kind} ${count} ${size}`,
-    build: () => buildSoftmax(kind, { rows: count, size }),
-    arguments: [rows, output],
-    reads: [rows],
-    writes: [output],
-  })
+  const part = (x: View, y: View): Call => {
+    const shape = { rows: elementCount(x.shape) / Math.max(size, 1), size }
+    return {
+      name: kind,
+      key: `${kind} ${shape.rows} ${size}`,
+      build: () => buildSoftmax(kind, shape),
+      arguments: [x, y],
+      reads: [x],
+      writes: [y],
+    }
+  }
+  const cuts = rowCuts(rows.shape.slice(0, -1), (firstRow, count) =>
+    part(denseRows(rows, { firstRow, rows: count, size }), denseRows(output, { firstRow, rows: count, size })),
+  )
+  state.out.call({ ...part(rows, output), cuts })
   const restored =
     axis === last
       ? output
@@ -71,27 +86,32 @@ export function lowerNormalization(node: GraphNode, state: GraphState): void {
   const [xId = '', scaleId = '', biasId] = node.inputs
   const x = state.out.asDense(assertFloat(state.view(xId, node), node))
   const size = elementCount(x.shape.slice(operation.axis))
-  const rows = elementCount(x.shape) / Math.max(size, 1)
   const inner = x.shape.slice(operation.axis)
   const parameter = (id: string): View => state.out.asDense(broadcast(state.view(id, node), inner))
   const scale = parameter(scaleId)
   const bias = biasId === undefined ? undefined : parameter(biasId)
   const output = state.out.dense('f32', x.shape)
-  const shape = {
-    rows,
-    size,
-    centred: operation.operator === 'LayerNormalization',
-    bias: bias !== undefined,
-    epsilon: Math.fround(operation.epsilon),
+  const part = (source: View, target: View): Call => {
+    const shape = {
+      rows: elementCount(source.shape) / Math.max(size, 1),
+      size,
+      centred: operation.operator === 'LayerNormalization',
+      bias: bias !== undefined,
+      epsilon: Math.fround(operation.epsilon),
+    }
+    return {
+      name: operation.operator,
+      key: `normalization ${JSON.stringify(shape)}`,
+      build: () => buildNormalization(shape),
+      arguments: [source, target, scale, bias ?? scale],
+      reads: [source, scale, ...(bias === undefined ? [] : [bias])],
+      writes: [target],
+    }
   }
-  state.out.call({
-    name: operation.operator,
-    key: `normalization ${JSON.stringify(shape)}`,
-    build: () => buildNormalization(shape),
-    arguments: [x, output, scale, bias ?? scale],
-    reads: [x, scale, ...(bias === undefined ? [] : [bias])],
-    writes: [output],
-  })
+  const cuts = rowCuts(x.shape.slice(0, operation.axis), (firstRow, count) =>
+    part(denseRows(x, { firstRow, rows: count, size }), denseRows(output, { firstRow, rows: count, size })),
+  )
+  state.out.call({ ...part(x, output), cuts })
   state.finishValue(node.outputs[0] ?? '', output, operation.operator)
 }
 
@@ -125,15 +145,7 @@ export function lowerBatchNormalization(node: GraphNode, state: GraphState): voi
   const views = [x, perChannel(a), perChannel(b)]
   const output = state.out.dense('f32', x.shape)
   const target = sameOrder(x, output)
-  const space = { shape: x.shape, inputs: views.map(({ strides }) => strides), output: target.strides }
-  state.out.call({
-    name: 'BatchNormalization',
-    key: mapKey(program, space),
-    build: () => buildMap(program, space),
-    arguments: [...views, target],
-    reads: views,
-    writes: [target],
-  })
+  state.out.call(mapCall('BatchNormalization', program, { views, output: target }))
   state.finishValue(node.outputs[0] ?? '', target, operation.operator)
 }
 

@@ -3,7 +3,9 @@ import { UnsupportedNodeError } from '../errors.ts'
 import { buildPool, type PoolKernel } from '../kernels/pool.ts'
 import { storageBytes, type View } from '../program/program.ts'
 import type { GraphState } from './graph-state.ts'
+import { walkedBytes } from '../program/byte-ranges.ts'
 import { allocateImage, as2d, asImage, asShape, cornerOffset, neededBorder, type Window2d, window2d } from './images.ts'
+import type { Call, Cut } from './kernel-call.ts'
 import type { Lowering } from './lowering.ts'
 
 export function lowerPool(node: GraphNode, state: GraphState): void {
@@ -59,6 +61,7 @@ export type Pooling = {
 export function emitPool(out: Lowering, { kind, input, output, window, divisors }: Pooling): void {
   const [n = 1, channels = 1, height = 1, width = 1] = output.shape
   const bytes = storageBytes[input.storage]
+  const corner = cornerOffset(input, window.border)
   const [imageStride = 0, , rowStride = 0, pixelStride = 0] = input.strides
   const [kh, kw] = window.kernel
   const uniform = divisors?.every((divisor) => divisor === divisors[0])
@@ -75,19 +78,36 @@ export function emitPool(out: Lowering, { kind, input, output, window, divisors 
     ...(uniform ? { divisor: divisors?.[0] ?? 1 } : {}),
   }
   const table = divisors !== undefined && !uniform ? out.constant(divisors) : undefined
-  out.call({
-    name: kind,
-    key: `pool ${JSON.stringify(pool)}`,
-    build: () => buildPool(pool),
-    arguments: [
-      { region: input.region, offsetBytes: cornerOffset(input, window.border) },
-      output,
-      table === undefined ? { from: output, to: output } : { region: table, offsetBytes: 0 },
-    ],
-    reads: [input],
-    writes: [output],
-    ...(table === undefined ? {} : { readsRegions: [table] }),
-  })
+  // Images and rows from `first` on, `positions` of them.
+  const part = (first: readonly [number, number], positions: readonly [number, number, number]): Call => {
+    const skipped = (steps: readonly number[]): number => first[0] * (steps[0] ?? 0) + first[1] * (steps[1] ?? 0)
+    const source = { region: input.region, offsetBytes: corner + skipped(pool.inputSteps) }
+    const shape = [positions[0], channels, positions[1], positions[2]]
+    const target = { ...output, offsetBytes: output.offsetBytes + skipped(pool.outputSteps), shape }
+    const walk = positions.map((count, axis) => ({ count, stepBytes: pool.inputSteps[axis] ?? 0 }))
+    const reach = Math.max(...pool.taps) + channels * bytes
+    return {
+      name: kind,
+      key: `pool ${JSON.stringify({ ...pool, positions })}`,
+      build: () => buildPool({ ...pool, positions }),
+      arguments: [
+        source,
+        target,
+        table === undefined ? { from: target, to: target } : { region: table, offsetBytes: 4 * width * first[1] },
+      ],
+      reads: [input],
+      writes: [target],
+      // From the first tap to the last: a little more than is read.
+      readExtents: () => [{ region: input.region, ranges: walkedBytes(source.offsetBytes, walk, reach) ?? [0, input.region.sizeBytes] }],
+      costNs: (positions[0] * positions[1] * positions[2] * pool.taps.length * channels * bytes) / 16,
+      ...(table === undefined ? {} : { readsRegions: [table] }),
+    }
+  }
+  const cuts: readonly Cut[] = [
+    { size: height, piece: (from, to) => [part([0, from], [n, to - from, width])] },
+    ...(table === undefined ? [{ size: n, piece: (from: number, to: number) => [part([from, 0], [to - from, height, width])] }] : []),
+  ]
+  out.call({ ...part([0, 0], [n, height, width]), cuts })
 }
 
 type Divisors = {

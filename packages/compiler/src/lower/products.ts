@@ -9,7 +9,8 @@ import { absorbEpilogue, columnOperand, type Epilogue, type PlacedOperand, place
 import type { GraphState } from './graph-state.ts'
 import { numberAt } from './number-at.ts'
 import { centred, integerWeights, quantizedBounds } from './integer-operands.ts'
-import { chooseTile, emitProduct, packConstant, type RightOperand } from './product-step.ts'
+import { chooseTile, type RightOperand } from './product-call.ts'
+import { emitProduct, packConstant } from './product-step.ts'
 import { broadcast, denseView, transposed } from './views.ts'
 
 /** A matrix product with a shared constant right side, or one per batch. */

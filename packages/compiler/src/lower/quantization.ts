@@ -3,8 +3,10 @@ import { elementCount, type GraphNode } from '@tacit/model'
 import { UnsupportedNodeError } from '../errors.ts'
 import { buildDequantize, buildDynamicQuantize, buildQuantize } from '../kernels/quantize.ts'
 import type { View } from '../program/program.ts'
+import { denseRows, rowCuts } from './cuts.ts'
 import { dynamicZeroPoint, type GraphState } from './graph-state.ts'
 import { centred, quantizedBounds } from './integer-operands.ts'
+import type { Call } from './kernel-call.ts'
 import { numberAt } from './number-at.ts'
 import { denseView } from './views.ts'
 
@@ -60,13 +62,11 @@ export function lowerQuantize(node: GraphNode, state: GraphState): void {
   const constant = { scale: numberAt(scale.data, 0), lo: low - zeroPoint, hi: high - zeroPoint }
   const x = state.out.asDense(source)
   const output = state.out.dense('i16', x.shape, zeroPoint)
-  emitCall(state, {
+  emitElementwise(state, { x, output }, (count) => ({
     name: 'QuantizeLinear',
-    key: `quantize ${JSON.stringify(constant)} ${elementCount(x.shape)}`,
-    build: () => buildQuantize(constant, elementCount(x.shape)),
-    x,
-    output,
-  })
+    key: `quantize ${JSON.stringify(constant)} ${count}`,
+    build: () => buildQuantize(constant, count),
+  }))
   state.finishValue(result, output, 'QuantizeLinear')
 }
 
@@ -79,24 +79,28 @@ export function lowerDequantize(node: GraphNode, state: GraphState): void {
   const x = state.out.asDense(state.out.restored(centred(xId, zeroId, { node, state })))
   const output = state.out.dense('f32', x.shape)
   const factor = numberAt(scale.data, 0)
-  emitCall(state, {
+  emitElementwise(state, { x, output }, (count) => ({
     name: 'DequantizeLinear',
-    key: `dequantize ${factor} ${elementCount(x.shape)}`,
-    build: () => buildDequantize(factor, elementCount(x.shape)),
-    x,
-    output,
-  })
+    key: `dequantize ${factor} ${count}`,
+    build: () => buildDequantize(factor, count),
+  }))
   state.finishValue(result, output, 'DequantizeLinear')
 }
 
-type Simple = {
-  readonly name: string
-  readonly key: string
-  readonly build: () => ReturnType<typeof buildQuantize>
-  readonly x: View
-  readonly output: View
-}
-
-function emitCall(state: GraphState, { name, key, build, x, output }: Simple): void {
-  state.out.call({ name, key, build, arguments: [x, output], reads: [x], writes: [output] })
+// Over dense views, any stretch of consecutive elements alone.
+function emitElementwise(
+  state: GraphState,
+  { x, output }: { readonly x: View; readonly output: View },
+  kernel: (count: number) => Pick<Call, 'name' | 'key' | 'build'>,
+): void {
+  const part = (source: View, target: View): Call => ({
+    ...kernel(elementCount(source.shape)),
+    arguments: [source, target],
+    reads: [source],
+    writes: [target],
+  })
+  const cuts = rowCuts(x.shape, (firstRow, rows) =>
+    part(denseRows(x, { firstRow, rows, size: 1 }), denseRows(output, { firstRow, rows, size: 1 })),
+  )
+  state.out.call({ ...part(x, output), cuts })
 }

@@ -13,7 +13,9 @@ import {
   selectScalar,
 } from '../kernels/scalar-map.ts'
 import type { View } from '../program/program.ts'
+import { stretch, walkCuts } from './cuts.ts'
 import type { GraphState } from './graph-state.ts'
+import type { Call } from './kernel-call.ts'
 import { storageOf } from './lowering.ts'
 import { broadcast, transposed } from './views.ts'
 
@@ -27,21 +29,30 @@ export function lowerScalar(node: GraphNode, state: GraphState): void {
   if (chosen === undefined || views.some((view) => view.storage === 'i16'))
     throw new UnsupportedNodeError(node.name, node.operation.operator, 'there is no kernel for it with these element types')
   const output = state.out.dense(storage, type.shape)
-  const map = {
-    function: chosen,
-    inputs: views.map((view) => view.storage),
-    output: storage,
-    shape: type.shape,
-    strides: [...views.map(({ strides }) => strides), output.strides],
+  const part = (inputs: readonly View[], target: View): Call => {
+    const map = {
+      function: chosen,
+      inputs: inputs.map((view) => view.storage),
+      output: storage,
+      shape: target.shape,
+      strides: [...inputs.map(({ strides }) => strides), target.strides],
+    }
+    return {
+      name: node.operation.operator,
+      key: scalarMapKey(map),
+      build: () => buildScalarMap(map),
+      arguments: [...inputs, target],
+      reads: inputs,
+      writes: [target],
+    }
   }
-  state.out.call({
-    name: node.operation.operator,
-    key: scalarMapKey(map),
-    build: () => buildScalarMap(map),
-    arguments: [...views, output],
-    reads: views,
-    writes: [output],
-  })
+  const cuts = walkCuts(type.shape, (axis, range) =>
+    part(
+      views.map((view) => stretch(view, axis, range)),
+      stretch(output, axis, range),
+    ),
+  )
+  state.out.call({ ...part(views, output), cuts })
   state.finishValue(result, output, node.operation.operator)
 }
 

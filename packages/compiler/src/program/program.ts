@@ -1,4 +1,5 @@
 import type { FunctionBuilder } from '@tacit/wasm'
+import type { ByteRanges } from './byte-ranges.ts'
 
 /**
  * A piece of linear memory. Constants keep their bytes from the module on; pinned regions are never shared with others
@@ -26,7 +27,21 @@ export type Step = {
   readonly reads: readonly Region[]
   readonly writes: readonly Region[]
   emit(f: FunctionBuilder, context: EmitContext): void
+  /** To the byte, where `reads` and `writes` name whole regions. */
+  touches?(): Touches
+  /** About how long it takes, in nanoseconds. */
+  readonly costNs?: number
+  /** Ways to do it in two pieces, each of whole outputs, so that no sum is cut and no bit changes. */
+  divisions?(): readonly Division[]
 }
+
+/** Bytes of one region. */
+export type Extent = { readonly region: Region; readonly ranges: ByteRanges }
+export type Touches = { readonly reads: readonly Extent[]; readonly writes: readonly Extent[] }
+
+/** A step in two pieces; `share` of the work is in the first. */
+export type Division = { readonly pieces: readonly [Piece, Piece]; readonly share: number }
+export type Piece = Pick<Step, 'emit'> & { readonly touches: Touches }
 
 /** The bytes of memory behind a value are of one of these kinds. `i16` holds x - zeroPoint of a quantised x. */
 export type Storage = 'f32' | 'i32' | 'i64' | 'u8' | 'i8' | 'i16'
