@@ -177,7 +177,7 @@ function describeLayer(network: QuantisedNetwork, chunks: readonly number[], lay
   const finish = (spec: LayerSpec, axis: number): DescribedLayer => {
     if (!('requantisation' in spec)) return { spec, weights: undefined, inputs }
     const terms = spec.kind === 'add' ? 3 : spec.kind === 'square' ? 510 : accumulatorTerms(spec)
-    const bounds = { multiplierBits: Math.max(15, ...Array.from(scales.multipliers, (m) => 32 - Math.clz32(m))), terms }
+    const bounds = { multiplierBits: multiplierBits(scales), terms }
     const requantisation = requantise(target, scales, bounds)
     const slots = chooseSlots(size, axis, requantisationCells(requantisation).count)
     const secret = spec.kind === 'dense' || spec.kind === 'conv'
@@ -282,6 +282,12 @@ function requantise(
     throw new UnsupportedLayerError('A bias is larger than every sum of products.')
   const excessBits = excessBitsFor({ terms, shift: scales.shift }, { multiplierBits, biasBits })
   return { shift: scales.shift, zeroPoint: target.zeroPoint, low: target.lo, high: target.hi, excessBits }
+}
+
+// Our quantiser's multipliers have 15 bits; another tool's may have 31. Two classes and no more: the exact length of the largest
+// hidden multiplier would show in the number of excess bits.
+function multiplierBits({ multipliers }: Scales): number {
+  return Array.from(multipliers).every((m) => m < 2 ** 15) ? 15 : 31
 }
 
 function publicScales(scales: Scales): { readonly multiplier: number; readonly bias: number } {

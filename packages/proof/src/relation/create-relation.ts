@@ -1,14 +1,16 @@
 // From a layer spec to its relation, after checking every bound that the soundness argument uses.
-import type { LayerRequantisation, LayerSpec, LayerWindow } from '@tacit/protocol'
+import { type LayerRequantisation, type LayerSpec, layerSpecSchema, type LayerWindow, MalformedError } from '@tacit/protocol'
 import { UnsupportedLayerError } from '../errors.ts'
 import { argmaxRelation } from './argmax.ts'
 import { convolutionRelation } from './convolution.ts'
 import { denseRelation } from './dense.ts'
 import { addRelation, rescaleRelation, squareRelation, tableRelation } from './elementwise.ts'
 import { bitsFor } from './index-space.ts'
+import { layerNormRelation } from './layer-norm.ts'
 import { matmulRelation } from './matmul.ts'
 import { averagePoolRelation, maxPoolRelation } from './pooling.ts'
 import type { Relation } from './relation.ts'
+import { softmaxRelation } from './softmax.ts'
 import { windowAxes } from './window.ts'
 
 /** Longest vector in one commitment, most cells in one row, most outputs of one layer: bounds of memory and of the error terms. */
@@ -17,6 +19,8 @@ export const MAX_ROW_CELLS = 8192
 export const MAX_OUTPUTS = 1 << 20
 /** Bits of the cell-row hypercube: verifier and prover hold one weight per corner. */
 export const MAX_ROW_BITS = 20
+/** Values of an argmax: an index above 127 is no int8 value. */
+export const MAX_ARGMAX = 128
 /** Forms times columns: bounds the degree in psi, and with it the statistical error at 2^-238 (docs/spec/proofs.md, section 9). */
 export const MAX_FORM_ENTRIES = 1 << 17
 
@@ -25,6 +29,7 @@ export const MAX_FORM_ENTRIES = 1 << 17
  * @throws UnsupportedLayerError when the spec is not one that the argument covers.
  */
 export function createRelation(spec: LayerSpec): Relation {
+  checkForm(spec)
   checkSpec(spec)
   if (rowBitsOf(spec) > MAX_ROW_BITS) refuse(`The outputs need more than ${MAX_ROW_BITS} bits of row numbers.`)
   const relation = build(spec)
@@ -39,6 +44,7 @@ export function createRelation(spec: LayerSpec): Relation {
 function build(spec: LayerSpec): Relation {
   switch (spec.kind) {
     case 'dense':
+    case 'denseTransposed':
       return denseRelation(spec)
     case 'conv':
       return convolutionRelation(spec)
@@ -58,13 +64,19 @@ function build(spec: LayerSpec): Relation {
       return tableRelation(spec)
     case 'matmul':
       return matmulRelation(spec)
+    case 'softmax':
+      return softmaxRelation(spec)
+    case 'layerNorm':
+      return layerNormRelation(spec)
   }
 }
 
 /** Number of outputs that a spec names; cheap, whatever the spec says. */
 export function outputCountOf(spec: LayerSpec): number {
-  if (spec.kind === 'dense') return spec.rows * spec.outputSize
-  if (spec.kind === 'matmul') return spec.rows * spec.outputs
+  if (isDense(spec)) return spec.rows * spec.outputSize
+  if (spec.kind === 'matmul') return spec.rows * spec.heads * spec.outputs
+  if (spec.kind === 'softmax') return spec.rows * spec.heads * spec.size
+  if (spec.kind === 'layerNorm') return spec.rows * spec.size
   if (!('window' in spec)) return spec.size
   const [rows, cols] = windowAxes(spec.window)
   return (spec.kind === 'conv' ? spec.outputChannels : spec.window.channels) * rows.output * cols.output
@@ -73,8 +85,11 @@ export function outputCountOf(spec: LayerSpec): number {
 // Known before the numbering is built, so that no spec makes anybody allocate for it.
 function rowBitsOf(spec: LayerSpec): number {
   const bits = (sizes: readonly number[]): number => sizes.reduce((sum, size) => sum + bitsFor(Math.ceil(size)), 0)
+  if (spec.kind === 'denseTransposed') return bits([spec.outputSize, spec.rows / spec.outputChunk, spec.outputChunk / spec.slots])
   if (spec.kind === 'dense') return bits([spec.rows, spec.outputSize / spec.outputChunk, spec.outputChunk / spec.slots])
-  if (spec.kind === 'matmul') return bits([spec.rows, spec.outputs / spec.outputChunk, spec.outputChunk / spec.slots])
+  if (spec.kind === 'matmul') return bits([spec.rows, (spec.heads * spec.outputs) / spec.outputChunk, spec.outputChunk / spec.slots])
+  if (spec.kind === 'softmax') return bits([spec.rows, spec.heads, spec.size / spec.slots])
+  if (spec.kind === 'layerNorm') return bits([spec.rows, spec.size / spec.chunk, spec.chunk / spec.slots])
   if (!('window' in spec)) return bits([spec.size / spec.chunk, spec.chunk / spec.slots])
   const [rows, cols] = windowAxes(spec.window)
   const [channels, planes] = spec.kind === 'conv' ? [spec.outputChannels, spec.outputPlanes] : [spec.window.channels, spec.planes]
@@ -85,19 +100,35 @@ function refuse(reason: string): never {
   throw new UnsupportedLayerError(reason)
 }
 
+// Everything below compares numbers: a NaN, a fraction or a zero would slip through comparisons and end in endless loops.
+function checkForm(spec: LayerSpec): void {
+  try {
+    layerSpecSchema(spec, 'spec')
+  } catch (error) {
+    if (error instanceof MalformedError) refuse(error.message)
+    throw error
+  }
+}
+
 function checkSpec(spec: LayerSpec): void {
   if ('requantisation' in spec) checkRequantisation(spec.requantisation)
-  if (spec.kind === 'dense') {
+  if (isDense(spec)) {
     checkOutputs(spec.rows * spec.outputSize, spec.slots, spec.outputChunk)
     checkInputs(spec.rows * spec.inputSize, spec.inputChunk, spec.inputSize)
-    if (spec.outputChunk > spec.outputSize) refuse('The output chunk is longer than an output row.')
+    if (spec.outputChunk > (spec.kind === 'dense' ? spec.outputSize : spec.rows)) refuse('The output chunk is longer than an output row.')
     if (spec.inputSize / spec.inputChunk > 64) refuse('A dense layer has at most 64 input chunks per row.')
   } else if (spec.kind === 'matmul') {
-    checkOutputs(spec.rows * spec.outputs, spec.slots, spec.outputChunk)
-    checkInputs(spec.rows * spec.inner, spec.innerChunk, spec.inner)
-    checkInputs(spec.outputs * spec.inner, spec.innerChunk, spec.inner)
-    if (spec.outputChunk > spec.outputs) refuse('The output chunk is longer than an output row.')
-    if (spec.inner / spec.innerChunk > 64) refuse('A product has at most 64 chunks per row.')
+    const { rows, heads, inner, outputs, innerChunk } = spec
+    checkOutputs(rows * heads * outputs, spec.slots, spec.outputChunk)
+    checkInputs(rows * heads * inner, innerChunk, inner)
+    checkInputs(outputs * heads * inner, innerChunk, inner)
+    if (spec.outputChunk > heads * outputs) refuse('The output chunk is longer than an output row.')
+    if (heads > 1 && inner % innerChunk !== 0) refuse('A chunk crosses from one head into the next.')
+    if (heads * Math.ceil(inner / innerChunk) > 64) refuse('A product has at most 64 chunks per row.')
+  } else if (spec.kind === 'softmax') {
+    checkSoftmax(spec)
+  } else if (spec.kind === 'layerNorm') {
+    checkLayerNorm(spec)
   } else if ('window' in spec) {
     checkWindow(spec.window)
     const channels = spec.kind === 'conv' ? spec.outputChannels : spec.window.channels
@@ -113,8 +144,31 @@ function checkSpec(spec: LayerSpec): void {
   } else {
     checkOutputs(spec.size, spec.slots, spec.chunk)
     checkInputs(spec.size, spec.chunk, spec.size)
+    // The index of the largest value is an int8 output like any other.
+    if (spec.kind === 'argmax' && spec.size > MAX_ARGMAX) refuse(`An argmax is proved over at most ${MAX_ARGMAX} values.`)
     if (spec.kind === 'table' && spec.table.length !== 256) refuse('A table has 256 entries.')
   }
+}
+
+function checkSoftmax(spec: SoftmaxSpec): void {
+  const { rows, heads, size, table } = spec
+  checkOutputs(rows * heads * size, spec.slots, size)
+  if (table.length !== 256 || table.some((value) => !Number.isInteger(value) || value < 0 || value > 4095))
+    refuse('A table of exponentials has 256 integers, 0 to 4095.')
+  // the sum of a row is never zero, so the division has one answer
+  if ((table[0] ?? 0) < 1) refuse('The exponential of zero must be positive.')
+  if (spec.mask === 'causal' && rows > size) refuse('A causal row has at least one position to see.')
+}
+
+function checkLayerNorm(spec: LayerNormSpec): void {
+  const { rows, size, chunk, gain, epsilon, zeroPoint, low, high } = spec
+  checkOutputs(rows * size, spec.slots, chunk)
+  if (chunk < 2 || size % chunk !== 0) refuse('The chunks of a normalised row are equal and hold at least two values.')
+  if (size > MAX_COLUMNS) refuse(`A normalised row has at most ${MAX_COLUMNS} values.`)
+  if (low < -128 || high > 127 || low >= high || zeroPoint < low || zeroPoint > high) refuse('The range of the output is not one of int8.')
+  if (!(gain >= 1 && gain <= 1024)) refuse('The gain must be 1 to 1024.')
+  // positive: no root is zero; bounded: every product stays below 2^61
+  if (!(epsilon >= 1 && epsilon <= 2 ** 40)) refuse('Epsilon must be 1 to 2^40.')
 }
 
 function checkRequantisation({ shift, zeroPoint, low, high, excessBits }: LayerRequantisation): void {

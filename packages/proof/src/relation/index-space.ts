@@ -50,15 +50,12 @@ export function createIndexSpace(layout: ActivationLayout, axes: readonly number
   const last = axes.at(-1) ?? 1
   const radices = [layout.groups, chunksPerGroup, ...axes.slice(0, -1), Math.ceil(last / slots)]
   const digitBits = radices.map(bitsFor)
-  const rows: number[] = []
-  const outputs: number[] = []
-  const digits = radices.map(() => 0)
-  do {
-    const row = rowOutputs({ layout, axes, slots }, digits)
-    if (row === undefined) continue
-    rows.push(digits.reduce((sum, digit, k) => sum * 2 ** (digitBits[k] ?? 0) + digit, 0))
-    outputs.push(...row)
-  } while (increment(digits, radices))
+  let known: Pick<IndexSpace, 'rows' | 'outputs'> | undefined
+  // Numbering takes time in proportion to the outputs: done when somebody asks, not for every spec that somebody sends.
+  const numbering = (): Pick<IndexSpace, 'rows' | 'outputs'> => {
+    known ??= numberOutputs({ layout, axes, slots }, radices, digitBits)
+    return known
+  }
   return {
     layout,
     chunksPerGroup,
@@ -67,15 +64,31 @@ export function createIndexSpace(layout: ActivationLayout, axes: readonly number
     slotBits: bitsFor(slots),
     rowBits: digitBits.reduce((sum, bits) => sum + bits, 0),
     digitBits,
-    rows: Uint32Array.from(rows),
-    outputs: Int32Array.from(outputs),
+    get rows() {
+      return numbering().rows
+    },
+    get outputs() {
+      return numbering().outputs
+    },
   }
 }
 
-function rowOutputs(
-  shape: { readonly layout: ActivationLayout; readonly axes: readonly number[]; readonly slots: number },
-  digits: readonly number[],
-): readonly number[] | undefined {
+type Numbered = { readonly layout: ActivationLayout; readonly axes: readonly number[]; readonly slots: number }
+
+function numberOutputs(shape: Numbered, radices: readonly number[], digitBits: readonly number[]): Pick<IndexSpace, 'rows' | 'outputs'> {
+  const rows: number[] = []
+  const outputs: number[] = []
+  const digits = radices.map(() => 0)
+  do {
+    const row = rowOutputs(shape, digits)
+    if (row === undefined) continue
+    rows.push(digits.reduce((sum, digit, k) => sum * 2 ** (digitBits[k] ?? 0) + digit, 0))
+    outputs.push(...row)
+  } while (increment(digits, radices))
+  return { rows: Uint32Array.from(rows), outputs: Int32Array.from(outputs) }
+}
+
+function rowOutputs(shape: Numbered, digits: readonly number[]): readonly number[] | undefined {
   const { layout, axes, slots } = shape
   const [group = 0, chunk = 0, ...inside] = digits
   const block = inside.pop() ?? 0

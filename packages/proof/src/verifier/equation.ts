@@ -34,11 +34,11 @@ export type Prepared = { readonly ok: true; readonly equation: Equation } | { re
 
 /** Decodes a proof and computes its equation. Everything it allocates belongs to the caller's scope. */
 export function prepareEquation(engine: ProofEngine, statement: LayerStatement, proof: Uint8Array): Prepared {
-  // Every cell row is a point of the proof: a short proof of a huge layer costs nothing to refuse.
   const { spec } = statement
-  if (proof.length < ENCODED_POINT_BYTES * (outputCountOf(spec) / Math.max(1, spec.slots))) return fail('length')
   const relation = relationOrUndefined(statement)
   if (relation === undefined) return fail('statement')
+  // Every cell row is a point of the proof: a short proof of a huge layer costs nothing to refuse.
+  if (proof.length < ENCODED_POINT_BYTES * (outputCountOf(spec) / spec.slots)) return fail('length')
   const layout = proofLayout(relation)
   if (proof.length !== layout.bytes) return fail('length')
   const { kernels } = engine
@@ -205,9 +205,15 @@ class EquationBuilder {
       this.#addPoints(points, chunkCount(layout))
     }
     place.weights = weightScalars
+    // the first points of the proof follow those of the statement
+    let auxiliary = this.#ownScalars + SCALAR_BYTES * this.#own
+    for (const [k, layout] of this.#relation.auxiliaries.entries()) {
+      place[k === 0 ? 'auxiliary' : 'auxiliary1'] = auxiliary
+      auxiliary += SCALAR_BYTES * chunkCount(layout)
+    }
     for (const contribution of wiring.contributions) {
       const base = place[contribution.source]
-      if (base === undefined) continue // link and auxiliary commitments are points of the proof
+      if (base === undefined) continue // the link commitment is a point of the proof
       const factor = placeScalars(kernels, [cPower(contribution.exponent)])
       for (let k = 0; k < contribution.count; k++) {
         const at = base + SCALAR_BYTES * (contribution.start + contribution.stride * k)
@@ -279,7 +285,7 @@ class EquationBuilder {
       writeScalars(kernels, at, values)
       at += SCALAR_BYTES * values.length
     }
-    if (this.#layout.auxiliary > 0) put([cPower(2)])
+    at += SCALAR_BYTES * this.#layout.auxiliary // set by the contributions
     // (ii) c eq(r, row) for every row that exists
     const table = kernels.allocate(SCALAR_BYTES * 2 ** relation.space.rowBits)
     kernels.x.eqTable(table, placeScalars(kernels, bound), relation.space.rowBits)

@@ -33,6 +33,8 @@ export type BatchVerdict = { readonly ok: true } | { readonly ok: false; readonl
  */
 export function verifyLayers(layers: readonly ProvedLayer[], options: { readonly engine: ProofEngine }): BatchVerdict {
   const { engine } = options
+  // No proofs prove nothing.
+  if (layers.length === 0) return { ok: false, index: 0, failedCheck: 'statement' }
   const verdict = engine.kernels.scoped((): BatchVerdict | undefined => {
     const equations: Equation[] = []
     for (const [index, { statement, proof }] of layers.entries()) {
