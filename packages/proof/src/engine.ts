@@ -1,7 +1,7 @@
 // A prover's and verifier's working place: kernels, generators, and the tables that make commitments fast.
-import { keccak_256 } from '@noble/hashes/sha3.js'
 import { type Hex, parseHex } from '@tacit/protocol'
 import { decodePoints, ENCODED_POINT_BYTES } from './commit/encoding.ts'
+import { dataDigest } from './digest.ts'
 import { deriveGenerator, deriveGenerators } from './generators.ts'
 import { type Kernels, type KernelVariant, loadKernels, POINT_BYTES, SCALAR_BYTES, SUM_BYTES } from './kernels/kernels.ts'
 
@@ -15,7 +15,7 @@ export type Tables = {
   readonly H: number
 }
 
-/** Weight commitments as the kernels hold them, with the keccak256 of their encodings. */
+/** Weight commitments as the kernels hold them, with the digest of their encodings. */
 export type DecodedWeights = { readonly count: number; readonly digest: Uint8Array; readonly affine: Uint8Array }
 
 const MAX_CACHED_BYTES = 1 << 26
@@ -73,7 +73,7 @@ export class ProofEngine {
       return at === undefined ? undefined : this.kernels.bytes(at, (bytes.length / ENCODED_POINT_BYTES) * POINT_BYTES).slice()
     })
     if (decoded === undefined) return undefined
-    const entry = { count: bytes.length / ENCODED_POINT_BYTES, digest: keccak_256(bytes), affine: decoded }
+    const entry = { count: bytes.length / ENCODED_POINT_BYTES, digest: dataDigest(bytes), affine: decoded }
     if (this.#weightBytes + decoded.length > MAX_CACHED_BYTES) {
       this.#weights.clear()
       this.#weightBytes = 0

@@ -159,13 +159,13 @@ describe('tampering', async () => {
 
   it('every absorbed message matters: leaving one out changes the challenges', async () => {
     const { statement, proof } = await make(convolution, 14)
-    const absorb = Transcript.prototype.absorb
+    const absorbWord = Transcript.prototype.absorbWord
     const tags = ['context', 'layer', 'input', 'output', 'cells', 'tau', 'alpha', 'lambda', 'link', 'claim', 'mu', 'nu', 'omega', 'psi']
     for (const dropped of [...tags, 'round', 'r', 'masks', 'phi', 'c', 'responses', 'gamma', 'index', 'spec', 'points']) {
       let used = 0
-      Transcript.prototype.absorb = function (tag, data) {
+      Transcript.prototype.absorbWord = function (tag, word) {
         if (tag === dropped) used++
-        else absorb.call(this, tag, data)
+        else absorbWord.call(this, tag, word)
       }
       try {
         const verdict = verifyLayer(statement, proof, { engine })
@@ -173,7 +173,7 @@ describe('tampering', async () => {
         // gamma and the responses only choose how the four equations are added up
         assert.equal(verdict.ok, dropped === 'gamma' || dropped === 'responses', dropped)
       } finally {
-        Transcript.prototype.absorb = absorb
+        Transcript.prototype.absorbWord = absorbWord
       }
     }
   })

@@ -2,6 +2,7 @@
 // owner and every worker that was handed weights and seed compute the same points.
 import { concatBytes, type Hex, type LayerSpec, layerSpecDigest, parseHex, toHex, utf8 } from '@tacit/protocol'
 import { keccak_256, shake256 } from '@noble/hashes/sha3.js'
+import { dataDigest } from '../digest.ts'
 import type { ProofEngine, Tables } from '../engine.ts'
 import { WitnessMismatchError } from '../errors.ts'
 import { bytesToNumber, ORDER, scalarBytes } from '../kernels/field.ts'
@@ -48,7 +49,7 @@ export type WeightBlock = {
 /** Weights ready for proving. Secret: it prints as nothing. */
 export class SecretWeights {
   readonly registration: LayerRegistration
-  /** keccak256 of the encoded points, kept so that no proof has to hash them again. */
+  /** Digest of the encoded points, kept so that no proof has to hash them again. */
   readonly pointsDigest: Uint8Array
   readonly #maskSecret: Uint8Array
   readonly #values: LayerWeights
@@ -63,7 +64,7 @@ export class SecretWeights {
     blocks: ReadonlyMap<number, readonly WeightBlock[]>,
   ) {
     this.registration = registration
-    this.pointsDigest = keccak_256(
+    this.pointsDigest = dataDigest(
       registration.points === null ? new Uint8Array(0) : parseHex(registration.points, 'The weight commitments'),
     )
     this.#maskSecret = keccak_256(concatBytes(utf8(`${SUITE}/mask-secret`), blinders))
@@ -124,27 +125,27 @@ export async function commitWeights(spec: LayerSpec, values: LayerWeights, optio
   const blinders = deriveBlinders(spec, relation, values, options)
   const { engine } = options
   const points = await engine.exclusive(64, (tables) => commitRows(engine, tables, { spec, relation, values, blinders }))
-  const registration = { spec, points: toHex(points), digest: registrationDigest(spec, keccak_256(points), options) }
+  const registration = { spec, points: toHex(points), digest: registrationDigest(spec, dataDigest(points), options) }
   return new SecretWeights(registration, values, blinders, weightBlocks(spec, values))
 }
 
 /** The registration of a layer without hidden weights. */
 export function registerLayer(spec: LayerSpec, options: Pick<RegistrationOptions, 'layerIndex'>): LayerRegistration {
   createRelation(spec)
-  return { spec, points: null, digest: registrationDigest(spec, keccak_256(new Uint8Array(0)), options) }
+  return { spec, points: null, digest: registrationDigest(spec, dataDigest(new Uint8Array(0)), options) }
 }
 
 /**
  * The digest that a proof absorbs: recomputed by every verifier from the spec and the points that it uses.
- * @param points keccak256 of the encoded points, one after the other.
+ * @param points `dataDigest` of the encoded points, one after the other.
  */
 export function registrationDigest(spec: LayerSpec, points: Uint8Array, place: { readonly layerIndex: number }): Hex {
-  const index = new Uint8Array(4)
-  new DataView(index.buffer).setUint32(0, place.layerIndex)
+  const index = new Uint8Array(32)
+  new DataView(index.buffer).setUint32(28, place.layerIndex)
   const transcript = new Transcript('registration')
-  transcript.absorb('index', index)
-  transcript.absorb('spec', layerSpecDigest(spec))
-  transcript.absorb('points', points)
+  transcript.absorbWord('index', index)
+  transcript.absorbWord('spec', layerSpecDigest(spec))
+  transcript.absorbWord('points', points)
   return toHex(transcript.state)
 }
 

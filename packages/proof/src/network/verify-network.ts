@@ -2,13 +2,13 @@
 // every boundary has one commitment, which producer and consumers share.
 import type { Bytes32, Hex, LayerStatement } from '@tacit/protocol'
 import { registrationDigest } from '../commit/weights.ts'
+import { dataDigest } from '../digest.ts'
 import type { ProofEngine } from '../engine.ts'
 import { UnsupportedLayerError } from '../errors.ts'
 import { ENCODED_POINT_BYTES } from '../commit/encoding.ts'
 import { chunkCount } from '../relation/index-space.ts'
 import type { FailedCheck } from '../verifier/equation.ts'
 import { verifyLayers } from '../verifier/verify-layer.ts'
-import { keccak_256 } from '@noble/hashes/sha3.js'
 import { parseHex } from '@tacit/protocol'
 import { type BoundaryCommitments, boundaryLayouts, networkDigest, type ProvableNetwork } from './network.ts'
 import type { RequestContext } from './plan-jobs.ts'
@@ -69,7 +69,7 @@ export function verifyNetwork(
 function boundaryLengths(network: ProvableNetwork): readonly number[] | undefined {
   try {
     for (const [layerIndex, { registration }] of network.layers.entries()) {
-      const points = keccak_256(registration.points === null ? new Uint8Array(0) : parseHex(registration.points, 'The weight commitments'))
+      const points = dataDigest(registration.points === null ? new Uint8Array(0) : parseHex(registration.points, 'The weight commitments'))
       if (registrationDigest(registration.spec, points, { layerIndex }) !== registration.digest) return undefined
     }
     return boundaryLayouts(network).map((layout) => 2 + 2 * ENCODED_POINT_BYTES * chunkCount(layout))

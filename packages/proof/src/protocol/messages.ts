@@ -1,7 +1,7 @@
 // What prover and verifier share: the order of the messages, the transcript, and the challenges. Section 6 of docs/spec/proofs.md.
-import { keccak_256 } from '@noble/hashes/sha3.js'
 import { layerContextDigest, type LayerStatement, parseHex } from '@tacit/protocol'
 import { registrationDigest } from '../commit/weights.ts'
+import { dataDigest } from '../digest.ts'
 import type { Kernels } from '../kernels/kernels.ts'
 import { placeScalars } from '../kernels/scalars.ts'
 import { powersOf } from '../relation/forms.ts'
@@ -40,10 +40,10 @@ export function proofLayout(relation: Relation): ProofLayout {
 export function startTranscript(statement: LayerStatement, points?: Uint8Array): Transcript {
   const { context, spec, inputs, output } = statement
   const digest =
-    points ?? keccak_256(statement.weights === null ? new Uint8Array(0) : parseHex(statement.weights, 'The weight commitments'))
+    points ?? dataDigest(statement.weights === null ? new Uint8Array(0) : parseHex(statement.weights, 'The weight commitments'))
   const transcript = new Transcript('layer')
-  transcript.absorb('context', layerContextDigest(context))
-  transcript.absorb('layer', parseHex(registrationDigest(spec, digest, context), 'A digest', 32))
+  transcript.absorbWord('context', layerContextDigest(context))
+  transcript.absorbWord('layer', parseHex(registrationDigest(spec, digest, context), 'A digest', 32))
   for (const input of inputs) transcript.absorb('input', parseHex(input, 'An input commitment'))
   transcript.absorb('output', parseHex(output, 'The output commitment'))
   return transcript

@@ -54,6 +54,21 @@ export function generator(label: string): Point {
   }
 }
 
+/** A small number as 32 bytes. */
+export function word(value: number): Uint8Array {
+  return Uint8Array.from({ length: 32 }, (_, k) => (k < 28 ? 0 : value >>> (8 * (31 - k))))
+}
+
+/** The digest of Section 3: chunks of 1,024 bytes, a tree over them, the length. */
+export function digest(data: Uint8Array): Uint8Array {
+  let level = Array.from({ length: Math.ceil(data.length / 1024) }, (_, k) => keccak_256(data.subarray(1024 * k, 1024 * k + 1024)))
+  while (level.length > 1) {
+    const below = level
+    level = below.flatMap((left, k) => (k % 2 === 1 ? [] : [k + 1 < below.length ? keccak_256(concatBytes(left, below[k + 1] ?? left)) : left]))
+  }
+  return keccak_256(concatBytes(word(data.length), level[0] ?? word(0)))
+}
+
 /** The transcript of Section 3. */
 export class ReferenceTranscript {
   state: Uint8Array
@@ -62,14 +77,13 @@ export class ReferenceTranscript {
     this.state = keccak_256(utf8(`${suite}/${label}`))
   }
 
-  absorb(tag: string, data: Uint8Array): void {
-    const length = Uint8Array.of(data.length >>> 24, data.length >>> 16, data.length >>> 8, data.length)
-    this.state = keccak_256(concatBytes(this.state, Uint8Array.of(tag.length), utf8(tag), length, data))
+  absorb(tag: string, word: Uint8Array): void {
+    this.state = keccak_256(concatBytes(this.state, utf8(tag), new Uint8Array(32 - tag.length), word))
   }
 
   challenge(tag: string): bigint {
-    this.absorb(tag, new Uint8Array(0))
-    const half = (k: number): Uint8Array => keccak_256(concatBytes(this.state, Uint8Array.of(k)))
+    this.absorb(tag, word(0))
+    const half = (k: number): Uint8Array => keccak_256(concatBytes(this.state, word(k)))
     return mod(toNumber(concatBytes(half(0), half(1))))
   }
 }

@@ -1,9 +1,9 @@
 // The reference verifier: plain BigInt, four equations checked one by one, written to be read next to docs/spec/proofs.md. It takes
 // seconds where the production verifier takes milliseconds; tests hold that both give the same verdict.
-import { keccak_256 } from '@noble/hashes/sha3.js'
 import { layerContextDigest, layerSpecDigest, type LayerStatement, parseHex } from '@tacit/protocol'
 import {
   combine,
+  digest,
   generator,
   inner,
   mod,
@@ -14,6 +14,7 @@ import {
   r as order,
   toNumber,
   toPoint,
+  word,
 } from './arithmetic.ts'
 import { type Challenges, digitSizes, existingRows, gateParts, shapeOf, type Term, weightsOf } from './layer.ts'
 import { wiresOf } from './wires.ts'
@@ -72,33 +73,33 @@ function check(statement: LayerStatement, proof: Uint8Array): ReferenceVerdict {
   const hexBytes = (text: `0x${string}`): Uint8Array => parseHex(text, 'Points')
   const weightBytes = statement.weights === null ? new Uint8Array(0) : hexBytes(statement.weights)
   const registration = new ReferenceTranscript('registration')
-  registration.absorb('index', Uint8Array.of(0, 0, context.layerIndex >> 8, context.layerIndex))
+  registration.absorb('index', word(context.layerIndex))
   registration.absorb('spec', layerSpecDigest(spec))
-  registration.absorb('points', keccak_256(weightBytes))
+  registration.absorb('points', digest(weightBytes))
   const transcript = new ReferenceTranscript('layer')
   transcript.absorb('context', layerContextDigest(context))
   transcript.absorb('layer', registration.state)
-  for (const input of statement.inputs) transcript.absorb('input', hexBytes(input))
-  transcript.absorb('output', hexBytes(statement.output))
-  if (shape.auxiliary > 0) transcript.absorb('auxiliary', bytes.auxiliary)
-  transcript.absorb('cells', bytes.cells)
+  for (const input of statement.inputs) transcript.absorb('input', digest(hexBytes(input)))
+  transcript.absorb('output', digest(hexBytes(statement.output)))
+  if (shape.auxiliary > 0) transcript.absorb('auxiliary', digest(bytes.auxiliary))
+  transcript.absorb('cells', digest(bytes.cells))
   const draw = (tag: string, n: number): readonly bigint[] => Array.from({ length: n }, () => transcript.challenge(tag))
   const tau = draw('tau', rowBits + bits(shape.slots))
   const [alpha = 0n] = draw('alpha', 1)
   const lambda = draw('lambda', shape.constraints)
-  if (shape.link > 0) transcript.absorb('link', bytes.link)
-  transcript.absorb('claim', bytes.claim)
+  if (shape.link > 0) transcript.absorb('link', digest(bytes.link))
+  transcript.absorb('claim', digest(bytes.claim))
   const linked = shape.link > 0 ? 1 : 0
   const mu = draw('mu', 3 * linked)
   const [nu = 0n] = draw('nu', linked)
   const [omega = 0n] = draw('omega', linked)
   const [psi = 0n] = draw('psi', 1)
   const bound = bytes.rounds.map((round) => {
-    transcript.absorb('round', round)
+    transcript.absorb('round', digest(round))
     return transcript.challenge('r')
   })
-  transcript.absorb('masks', bytes.masks)
-  transcript.absorb('phi', bytes.phi)
+  transcript.absorb('masks', digest(bytes.masks))
+  transcript.absorb('phi', digest(bytes.phi))
   const c = transcript.challenge('c')
   if (c === 0n) throw new Error('c is zero')
 

@@ -1,8 +1,8 @@
 // The frozen proofs and how they are made: runs in Node, in a page and in a worker.
-import { keccak_256 } from '@noble/hashes/sha3.js'
 import { type LayerSpec, type LayerStatement, parseHex, toHex } from '@tacit/protocol'
 import { commitActivation } from '../../src/commit/activation.ts'
 import { commitWeights, registrationDigest } from '../../src/commit/weights.ts'
+import { dataDigest } from '../../src/digest.ts'
 import type { ProofEngine } from '../../src/engine.ts'
 import { proveLayer } from '../../src/prover/prove-layer.ts'
 import { createRelation } from '../../src/relation/create-relation.ts'
@@ -48,6 +48,6 @@ export async function makeFrozen(engine: ProofEngine, spec: LayerSpec, seed: num
     { inputs: [input], output, ...(weights === undefined ? {} : { weights }) },
     { engine, random: fixed },
   )
-  const points = keccak_256(statement.weights === null ? new Uint8Array(0) : parseHex(statement.weights, 'Points'))
+  const points = dataDigest(statement.weights === null ? new Uint8Array(0) : parseHex(statement.weights, 'Points'))
   return { statement, digest: registrationDigest(spec, points, place), proof: toHex(proof) }
 }

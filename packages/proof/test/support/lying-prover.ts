@@ -10,11 +10,10 @@ import {
   parseHex,
   toHex,
 } from '@tacit/protocol'
-import { keccak_256 } from '@noble/hashes/sha3.js'
 import type { LayerWeights } from '../../src/commit/weights.ts'
 import type { ProofEngine } from '../../src/engine.ts'
 import { scalarBytes } from '../../src/kernels/field.ts'
-import { combine, generator, inner, mod, type Point, power, ReferenceTranscript, toNumber } from '../../src/reference/arithmetic.ts'
+import { combine, digest, generator, inner, mod, type Point, power, ReferenceTranscript, toNumber, word } from '../../src/reference/arithmetic.ts'
 import {
   type Challenges,
   existingRows,
@@ -151,7 +150,7 @@ export function proveAnything(instance: Instance, statement: LayerStatement, lie
   const send = (tag: string, list: readonly Point[]): void => {
     const bytes = encode(list)
     sent.push(bytes)
-    transcript.absorb(tag, bytes)
+    transcript.absorb(tag, digest(bytes))
   }
   const draw = (tag: string, n = 1): bigint[] => Array.from({ length: n }, () => transcript.challenge(tag))
   if (instance.auxiliary !== undefined) send('auxiliary', [commit(instance.auxiliary)])
@@ -275,14 +274,14 @@ function begin(statement: LayerStatement): ReferenceTranscript {
   const { spec, context } = statement
   const hex = (text: `0x${string}` | null): Uint8Array => (text === null ? new Uint8Array(0) : parseHex(text, 'Points'))
   const registration = new ReferenceTranscript('registration')
-  registration.absorb('index', Uint8Array.of(0, 0, context.layerIndex >> 8, context.layerIndex))
+  registration.absorb('index', word(context.layerIndex))
   registration.absorb('spec', layerSpecDigest(spec))
-  registration.absorb('points', keccak_256(hex(statement.weights)))
+  registration.absorb('points', digest(hex(statement.weights)))
   const transcript = new ReferenceTranscript('layer')
   transcript.absorb('context', layerContextDigest(context))
   transcript.absorb('layer', registration.state)
-  for (const input of statement.inputs) transcript.absorb('input', hex(input))
-  transcript.absorb('output', hex(statement.output))
+  for (const input of statement.inputs) transcript.absorb('input', digest(hex(input)))
+  transcript.absorb('output', digest(hex(statement.output)))
   return transcript
 }
 
