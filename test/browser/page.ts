@@ -4,7 +4,16 @@ import { MemoryClientStore, type NetworkDescription, TacitClient } from '@tacit/
 import { parseOnnx } from '@tacit/model'
 import { identityOf, listenThroughRelay } from '@tacit/network'
 import { createWebDialer, openWebSocket } from '@tacit/network/web'
-import { createChannelReader, createRedeemer, loadFastSignatures, MemoryJournal, redeemAll, serveTensorEngine, Worker } from '@tacit/node'
+import {
+  createChannelReader,
+  createRedeemer,
+  fetchAgreedShares,
+  loadFastSignatures,
+  MemoryJournal,
+  redeemAll,
+  serveTensorEngine,
+  Worker,
+} from '@tacit/node'
 import {
   createSigner,
   createVoucherDigest,
@@ -116,7 +125,7 @@ const api = {
           deadlineSeconds: 60,
         }),
       ],
-      channel: createChannelReader(chain, signer.address),
+      channel: createChannelReader(chain, signer.address, await fetchAgreedShares(chain, [model.id])),
       report: (error) => console.error(error),
     })
     const listener = await listenThroughRelay(relayUrl, { open: openWebSocket, identity: identityOf(signer) })

@@ -116,7 +116,7 @@ export async function startSmallWorld({ locked = 1_000_000n, maxSessions = 64 } 
     salt,
     locked,
     claimed: 0n,
-    closing: false,
+    unusable: null,
   })
   const worker = new Worker({
     domain,

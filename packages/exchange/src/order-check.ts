@@ -27,8 +27,8 @@ export type ChannelView = {
   readonly locked: bigint
   /** What the payee has redeemed already: no voucher up to here pays for anything new, whatever the journal says. */
   readonly claimed: bigint
-  /** The payer asked for the lock back; new work on it is not safe. */
-  readonly closing: boolean
+  /** Why new work on it is not safe, or null. The client is told. */
+  readonly unusable: string | null
 }
 
 type OrderFacts = {
@@ -90,7 +90,7 @@ export function checkVoucher(
   if (channel.payer !== request.payer || channel.payee !== context.worker || channel.model !== context.model) {
     return refusal('channel-unusable', 'the channel belongs to another payer, worker or model')
   }
-  if (channel.closing) return refusal('channel-unusable', 'the payer is taking this lock back')
+  if (channel.unusable !== null) return refusal('channel-unusable', channel.unusable)
   if (voucher.channelId !== channel.id) return refusal('channel-unusable', 'the voucher names another channel')
   const credit = creditVoucher(
     ledger,

@@ -247,7 +247,7 @@ class JobRun {
         salt,
         locked,
         claimed: 0n,
-        closing: false,
+        unusable: null,
       }
       this.#feedWorker({
         type: 'order',

@@ -60,7 +60,7 @@ if (import.meta.main) {
       salt,
       locked: 2n ** 64n,
       claimed: 0n,
-      closing: false,
+      unusable: null,
     }),
     maxJobs: 64,
     report: (error) => console.error(error),

@@ -1,7 +1,7 @@
 export { Dispatcher, type DispatcherOptions, type EligibleWorker, type Probe } from './dispatcher/dispatcher.ts'
 export { CorruptDataError, DataInUseError, ModelMismatchError, RoleFailedError } from './errors.ts'
 export type { Earning, Journal, Redeemable, StoredStream } from './worker/journal.ts'
-export { createChannelReader, createRedeemer } from './node/chain-services.ts'
+export { type AgreedShares, createChannelReader, createRedeemer, fetchAgreedShares } from './node/chain-services.ts'
 export { loadFastSignatures } from './node/fast-signatures.ts'
 export { type ServedModelTerms, serveLanguageEngine } from './worker/language-model.ts'
 export { MemoryJournal } from './worker/memory-journal.ts'

@@ -69,7 +69,7 @@ function startWorker(journal: Journal, options: { readonly maxJobs?: number; rea
     nowMs: () => performance.now(),
     journal,
     models: [fakeModel(gate)],
-    channel: async (key) => ({ id: channelId, payee: signer.address, locked: 1_000_000n, claimed: 0n, closing: false, ...key }),
+    channel: async (key) => ({ id: channelId, payee: signer.address, locked: 1_000_000n, claimed: 0n, unusable: null, ...key }),
     maxJobs: options.maxJobs ?? 8,
     report: (error) => reports.push(error),
   })
@@ -190,7 +190,7 @@ describe('redeeming', () => {
       async (claims) => {
         if (calls++ === 0) throw new Error('NothingRedeemed')
         assert.ok(claims.length <= 128)
-        return claims.map(({ channel }) => ({ channel, claimed: 10n }))
+        return claims.map(({ channel }) => ({ channel, claimed: 10n, settled: true }))
       },
       (sizeBytes) => new Uint8Array(sizeBytes).fill(5),
     )

@@ -1,4 +1,4 @@
-export { createChannelReader, createRedeemer } from './chain-services.ts'
+export { type AgreedShares, createChannelReader, createRedeemer, fetchAgreedShares } from './chain-services.ts'
 export { type Enrolment, enrolWorker, publishCard } from './enrolment.ts'
 export { serveChainProxy } from './chain-proxy.ts'
 export { loadFastSignatures } from './fast-signatures.ts'

@@ -3,11 +3,14 @@ import { type Bytes32, type Hex, keccak, parseBytes32, parseHex, toHex } from '@
 import type { RandomSource } from '@tacit/session'
 import type { Journal, Redeemable } from './journal.ts'
 
-/** What sends the transaction. Resolves when it is mined; gives what the chain then counts as claimed, per channel. */
+/**
+ * What sends the transaction. Resolves when it is mined; gives what the chain then counts as claimed, per channel, and whether nothing more
+ * can be had for what was due.
+ */
 export type RedeemVouchers = (
   claims: readonly Redeemable[],
   receiptsRoot: Hex,
-) => Promise<readonly { readonly channel: string; readonly claimed: bigint }[]>
+) => Promise<readonly { readonly channel: string; readonly claimed: bigint; readonly settled: boolean }[]>
 
 /** A claim costs about 50,000 gas at first, and one transaction may burn 2^24 (EIP-7825). */
 const claimsPerTransaction = 128
@@ -41,10 +44,11 @@ async function redeemBatch(journal: Journal, redeem: RedeemVouchers, due: readon
   const claimed = await redeem(due, root)
   let sum = 0n
   for (const entry of due) {
-    const onChain = claimed.find(({ channel }) => channel === entry.channel)?.claimed ?? 0n
-    if (onChain < entry.amount) continue
-    journal.markRedeemed(entry.channel, onChain, entry.receipts)
-    sum += onChain - entry.redeemed
+    const onChain = claimed.find(({ channel }) => channel === entry.channel)
+    if (onChain === undefined || !onChain.settled) continue
+    // What a closed channel did not keep is lost; asking for it again would fail for ever.
+    journal.markRedeemed(entry.channel, onChain.claimed > entry.amount ? onChain.claimed : entry.amount, entry.receipts)
+    sum += onChain.claimed - entry.redeemed
   }
   return sum
 }

@@ -10,7 +10,7 @@ import { ModelMismatchError } from '../../errors.ts'
 import { redeemAll } from '../../worker/redeemer.ts'
 import type { ServedModel } from '../../worker/served-model.ts'
 import { Worker } from '../../worker/worker.ts'
-import { createChannelReader, createRedeemer } from '../chain-services.ts'
+import { createChannelReader, createRedeemer, fetchAgreedShares } from '../chain-services.ts'
 import { loadFastSignatures } from '../fast-signatures.ts'
 import { openKeyFile } from '../key-file.ts'
 import { openServedModel, type OpenedModel } from '../open-model.ts'
@@ -30,6 +30,10 @@ export async function startWorkerRole(config: WorkerConfig, say: (event: RoleEve
   const journal = openSqliteJournal(join(config.dataDir, 'journal.sqlite'))
   const redeem = createRedeemer(createTransactionSender(chain, signer))
   const opened: OpenedModel[] = await Promise.all(config.models.map((model) => openModel(model, config)))
+  const agreed = await fetchAgreedShares(
+    chain,
+    config.models.map(({ id }) => id),
+  )
   const worker = new Worker({
     domain: { chainId: chain.chainId, contract: config.deployment.contracts.paymentPool },
     signer,
@@ -40,7 +44,7 @@ export async function startWorkerRole(config: WorkerConfig, say: (event: RoleEve
     nowMs: () => performance.now(),
     journal,
     models: opened.map(({ served }) => served),
-    channel: createChannelReader(chain, signer.address),
+    channel: createChannelReader(chain, signer.address, agreed),
     maxJobs: config.maxJobs,
     report: (error) => say({ event: 'log', level: 'error', message: describe(error) }),
   })
