@@ -1,12 +1,20 @@
 import { type Graph, importQ8, type Q8Boundary, type Q8Model, parseOnnx } from '@tacit/model'
-import { type ModuleLayer, type ModuleManifest, type ModuleQuantization, type ModuleTensor, sha256Hash } from '@tacit/protocol'
+import {
+  type ModuleLayer,
+  type ModuleManifest,
+  type ModuleParallel,
+  type ModuleQuantization,
+  type ModuleTensor,
+  sha256Hash,
+} from '@tacit/protocol'
 import { type Inspection, inspectModule } from '@tacit/wasm'
 import { Obfuscator, type ObfuscationOptions } from './obfuscate/obfuscator.ts'
 import { shuffleProgram, withoutNames } from './obfuscate/shuffle-program.ts'
 import { SelfCheckError } from './errors.ts'
 import { lowerGraph } from './lower/lower-graph.ts'
 import { lowerQ8 } from './lower/lower-q8.ts'
-import { type EmittedLayer, type EmittedModule, emitProgram, type HostTensor } from './program/emit-program.ts'
+import { type EmittedLayer, type EmittedModule, type EmittedParallel, emitProgram, type HostTensor } from './program/emit-program.ts'
+import type { Cutting } from './program/divide-program.ts'
 import type { Program } from './program/program.ts'
 
 /** What is compiled: an ONNX file, a graph, or a network that is already in the q8 form. */
@@ -19,6 +27,10 @@ export type CompileOptions = {
   readonly weights?: 'inline' | 'external'
   /** Obfuscation and marking; answers do not change by a bit. */
   readonly obfuscate?: ObfuscationOptions
+  /** 2: the module also has the stages that two threads need to share a run (`loadModel(..., { threads: 2 })`). 1 unless said. */
+  readonly threads?: 1 | 2
+  /** With two threads, whether to cut steps that are too small to gain by it. `worthwhile` unless said; the rest is for tests. */
+  readonly cutting?: Cutting
   /** 256 MiB unless said. */
   readonly maxMemoryBytes?: number
 }
@@ -50,12 +62,18 @@ function compileQ8(model: Q8Model, options: CompileOptions): CompiledModel {
 }
 
 function finish(lower: (obfuscator?: Obfuscator) => Program, options: CompileOptions, q8?: Q8Model): CompiledModel {
-  const { weights = 'inline', maxMemoryBytes = 2 ** 28 } = options
+  const { weights = 'inline', threads = 1, cutting = 'worthwhile', maxMemoryBytes = 2 ** 28 } = options
   const obfuscator = options.obfuscate === undefined ? undefined : new Obfuscator(options.obfuscate)
   const program = lower(obfuscator)
   const strip = obfuscator?.does('strip-names') ?? false
   const ordered = obfuscator?.does('shuffle') ? shuffleProgram(program, obfuscator.random) : program
-  const emitted = emitProgram(strip ? withoutNames(ordered) : ordered, { weights, maxMemoryBytes, names: strip ? 'stripped' : 'kept' })
+  const emitted = emitProgram(strip ? withoutNames(ordered) : ordered, {
+    threads,
+    cutting,
+    weights,
+    maxMemoryBytes,
+    names: strip ? 'stripped' : 'kept',
+  })
   const inspection = inspectModule(emitted.wasm)
   if (!inspection.accepted) throw new SelfCheckError(inspection.refusal.detail)
   const manifest = manifestOf(emitted, inspection, { profile: options.profile, weights, ...(q8 === undefined ? {} : { q8 }) })
@@ -98,6 +116,18 @@ function manifestOf(emitted: EmittedModule, inspection: Extract<Inspection, { ac
             sizeBytes: emitted.weights.bytes.length,
             sha256: sha256Hash(emitted.weights.bytes),
           },
+    ...(emitted.parallel === undefined ? {} : { parallel: parallelOf(emitted.parallel, work) }),
+  }
+}
+
+function parallelOf({ layers, closing }: EmittedParallel, work: (name: string) => string): ModuleParallel {
+  return {
+    threads: 2,
+    layers: layers.map(({ stages, gather }) => ({
+      stages: stages.map(({ toFirst, toSecond, run }) => ({ toFirst, toSecond, runExports: run, runWork: [work(run[0]), work(run[1])] })),
+      gather,
+    })),
+    closing,
   }
 }
 

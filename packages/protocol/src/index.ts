@@ -68,7 +68,9 @@ export {
   type ConvolutionSpec,
   type DenseSpec,
   type ElementwiseSpec,
+  isDense,
   type LayerContext,
+  type LayerNormSpec,
   type LayerRequantisation,
   type LayerSpec,
   type LayerStatement,
@@ -80,6 +82,7 @@ export {
   layerStatementSchema,
   type MatmulSpec,
   type MaxPoolSpec,
+  type SoftmaxSpec,
   type TableSpec,
 } from './layer-statement.ts'
 export {
@@ -95,7 +98,10 @@ export {
   type ModuleElementType,
   type ModuleLayer,
   type ModuleManifest,
+  type ModuleParallel,
   type ModuleQuantization,
+  type ModuleSpan,
+  type ModuleStage,
   type ModuleTensor,
   type ModuleWeights,
   manifestHash,

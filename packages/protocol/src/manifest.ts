@@ -55,6 +55,32 @@ export type ModuleWeights =
   | { readonly kind: 'inline' }
   | { readonly kind: 'external'; readonly offset: number; readonly sizeBytes: number; readonly sha256: Bytes32 }
 
+/** `count` stretches of memory, `stepBytes` from one to the next. */
+export type ModuleSpan = { readonly offset: number; readonly sizeBytes: number; readonly stepBytes: number; readonly count: number }
+
+/** A part of a layer that two threads do at the same time, each on an instance of its own. */
+export type ModuleStage = {
+  /** What crosses before it: memory that the first thread gets from the second, and the other way round. */
+  readonly toFirst: readonly ModuleSpan[]
+  readonly toSecond: readonly ModuleSpan[]
+  /** One export per thread; the same twice where both do the same. */
+  readonly runExports: readonly [string, string]
+  readonly runWork: readonly [UintString, UintString]
+}
+
+/** How two threads share a run. The bits are those of one thread: what is shared out is whole outputs. */
+export type ModuleParallel = {
+  readonly threads: 2
+  /** In order of execution, one entry per layer. */
+  readonly layers: readonly {
+    readonly stages: readonly ModuleStage[]
+    /** What the first thread lacks of the boundary after it. */
+    readonly gather: readonly ModuleSpan[]
+  }[]
+  /** What the first thread lacks of the outputs at the end. */
+  readonly closing: readonly ModuleSpan[]
+}
+
 /** What a compiled model promises, and what a host needs to run it (docs/spec/module.md). */
 export type ModuleManifest = {
   readonly kind: 'tacit.module'
@@ -71,6 +97,8 @@ export type ModuleManifest = {
   readonly outputsExport: 'outputs'
   readonly runWork: UintString
   readonly weights: ModuleWeights
+  /** Present in modules that were compiled for two threads. */
+  readonly parallel?: ModuleParallel
 }
 
 const name = text(256)
@@ -106,7 +134,37 @@ const weightsSchema: Schema<ModuleWeights> = variant<ModuleWeights>('kind', {
   external: object<ModuleWeights & { kind: 'external' }>({ kind: oneOf('external'), offset, sizeBytes: offset, sha256: bytes32 }),
 })
 
-const documentSchema: Schema<ModuleManifest> = object<ModuleManifest>({
+/** Pieces of memory in all exchanges together: a host prepares each of them. */
+const maxPieces = 2 ** 18
+
+const spans: Schema<readonly ModuleSpan[]> = list(
+  object<ModuleSpan>({ offset, sizeBytes: integer(1, 2 ** 32 - 1), stepBytes: offset, count: integer(1, maxPieces) }),
+  maxPieces,
+)
+
+function pair<T>(item: Schema<T>): Schema<readonly [T, T]> {
+  return (value, path) => {
+    const [first, second] = list(item, 2)(value, path)
+    if (first === undefined || second === undefined) throw new MalformedError(path, 'is not a pair')
+    return [first, second]
+  }
+}
+
+const parallelSchema: Schema<ModuleParallel> = object<ModuleParallel>({
+  threads: integer(2, 2) as Schema<2>, // the bounds leave only 2
+  layers: list(
+    object<ModuleParallel['layers'][number]>({
+      stages: list(object<ModuleStage>({ toFirst: spans, toSecond: spans, runExports: pair(text(32)), runWork: pair(uint(64)) }), 20_000),
+      gather: spans,
+    }),
+    20_000,
+  ),
+  closing: spans,
+})
+
+type SingleManifest = Omit<ModuleManifest, 'parallel'>
+
+const documentSchema: Schema<SingleManifest> = object<SingleManifest>({
   kind: oneOf('tacit.module'),
   version: integer(1, 1) as Schema<1>, // the bounds leave only 1
   profile: oneOf('q8', 'f32'),
@@ -124,6 +182,36 @@ const documentSchema: Schema<ModuleManifest> = object<ModuleManifest>({
 
 /** Reads an untrusted manifest: structure, layer order, and that every value lies inside the memory. */
 export const moduleManifestSchema: Schema<ModuleManifest> = (value, path) => {
+  if (typeof value !== 'object' || value === null || !Object.hasOwn(value, 'parallel')) return singleManifest(value, path)
+  const { parallel, ...rest } = value as Record<string, unknown> // an object: tested above
+  const manifest = singleManifest(rest, path)
+  return { ...manifest, parallel: parallelOf(parallel, `${path}.parallel`, manifest) }
+}
+
+function parallelOf(value: unknown, path: string, { layers, memoryPages }: SingleManifest): ModuleParallel {
+  const parallel = parallelSchema(value, path)
+  if (parallel.layers.length !== layers.length) throw new MalformedError(`${path}.layers`, 'are not as many as the module has')
+  const limit = memoryPages * 65_536
+  const exchanges = [
+    ...parallel.layers.flatMap(({ stages, gather }) => [...stages.flatMap(({ toFirst, toSecond }) => [toFirst, toSecond]), gather]),
+    parallel.closing,
+  ]
+  let pieces = 0
+  for (const exchange of exchanges) {
+    let bytes = 0
+    for (const { offset: start, sizeBytes, stepBytes, count } of exchange) {
+      if (start + (count - 1) * stepBytes + sizeBytes > limit) throw new MalformedError(path, 'exchanges bytes outside the memory')
+      if (count > 1 && stepBytes < sizeBytes) throw new MalformedError(path, 'exchanges bytes twice')
+      pieces += count
+      bytes += count * sizeBytes
+    }
+    if (bytes > limit) throw new MalformedError(path, 'exchanges more bytes than the memory has')
+  }
+  if (pieces > maxPieces) throw new MalformedError(path, `exchanges more than ${maxPieces} pieces`)
+  return parallel
+}
+
+const singleManifest: Schema<SingleManifest> = (value, path) => {
   const manifest = documentSchema(value, path)
   const limit = manifest.memoryPages * 65_536
   const tensors = [...manifest.inputs, ...manifest.outputs, ...manifest.layers.map(({ boundary }) => boundary)]

@@ -28,22 +28,36 @@ export type DividedProgram = {
   readonly closing: readonly Extent[]
 }
 
-// Measured on two cores of x86-64, rounded: a meeting of two spinning threads with its copies begun, and copying out and in.
-const meetingNs = 1500
-const byteNs = 0.25
-/** Cutting what both threads could do alone must save this much, since somebody may have to put it together again. */
-const cutNs = 3000
+/** What is weighed: steps for which two threads save time, or everything that can be cut (tests). */
+export type Cutting = 'worthwhile' | 'everything'
+
+type Costs = {
+  /** A meeting of two spinning threads with its copies begun, a byte copied out and in, a piece of memory prepared. */
+  readonly meetingNs: number
+  readonly byteNs: number
+  readonly pieceNs: number
+  /** Cutting what both threads could do alone must save this much, since somebody may have to put it together again. */
+  readonly cutNs: number
+  /** Steps below this are not looked at. */
+  readonly leastNs: number
+}
+// Measured on two cores of x86-64, rounded.
+const costsOf: Readonly<Record<Cutting, Costs>> = {
+  worthwhile: { meetingNs: 1500, byteNs: 0.25, pieceNs: 50, cutNs: 3000, leastNs: 200 },
+  everything: { meetingNs: 0, byteNs: 0, pieceNs: 0, cutNs: -1e9, leastNs: 0 },
+}
 /** Layers with more steps than this keep their order. */
 const maxReordered = 256
 
 type Choice = { readonly step: Step; readonly pieces: readonly [Piece, Piece] }
 
-export function divideProgram(program: Program): DividedProgram {
+export function divideProgram(program: Program, cutting: Cutting = 'worthwhile'): DividedProgram {
+  const costs = costsOf[cutting]
   const state = new Replicas()
   const layers: ProgramLayer[] = []
   const choices: (readonly Choice[])[] = []
   for (const layer of program.layers) {
-    const chosen = scheduleLayer(layer.steps, state)
+    const chosen = scheduleLayer(layer.steps, state, costs)
     choices.push(chosen)
     layers.push({ ...layer, steps: chosen.map(({ step }) => step) })
   }
@@ -111,15 +125,15 @@ function touchesOf(step: Step): Touches {
 }
 
 /** Steps that need no meeting come before steps that do, as far as dependencies allow. */
-function scheduleLayer(steps: readonly Step[], state: Replicas): readonly Choice[] {
-  const waiting = steps.map((step) => ({ step, options: optionsOf(step) }))
+function scheduleLayer(steps: readonly Step[], state: Replicas, costs: Costs): readonly Choice[] {
+  const waiting = steps.map((step) => ({ step, options: optionsOf(step, costs) }))
   const chosen: Choice[] = []
-  const [reorder] = [steps.length <= maxReordered]
+  const reorder = steps.length <= maxReordered
   while (waiting.length > 0) {
     const ready = reorder
       ? waiting.filter((item, place) => waiting.slice(0, place).every((earlier) => !conflicts(earlier.step, item.step)))
       : waiting.slice(0, 1)
-    const ranked = ready.map((item) => ({ item, ...cheapest(item.options, state) }))
+    const ranked = ready.map((item) => ({ item, ...cheapest(item.options, state, costs) }))
     const next = ranked.find(({ lacking }) => lacking === 0) ?? ranked[0]
     if (next === undefined) break
     for (const thread of [0, 1] as const) state.receive(thread, state.lacking(thread, next.option.pieces[thread].touches.reads))
@@ -139,27 +153,27 @@ function conflicts(earlier: Step, later: Step): boolean {
 
 type Option = { readonly pieces: readonly [Piece, Piece]; readonly costNs: number; readonly isCut: boolean }
 
-function optionsOf(step: Step): readonly Option[] {
+function optionsOf(step: Step, { leastNs }: Costs): readonly Option[] {
   const costNs = step.costNs ?? 0
   const whole: Piece = { emit: (f, context) => step.emit(f, context), touches: touchesOf(step) }
   const both: Option = { pieces: [whole, whole], costNs, isCut: false }
   // A step that pays for no meeting is not worth the search.
-  if (costNs < 200) return [both]
+  if (costNs < leastNs) return [both]
   const divisions = step.divisions?.() ?? []
   return [...divisions.map(({ pieces, share }) => ({ pieces, costNs: costNs * Math.max(share, 1 - share), isCut: true })), both]
 }
 
-function cheapest(options: readonly Option[], state: Replicas): { readonly option: Option; readonly lacking: number } {
+function cheapest(options: readonly Option[], state: Replicas, costs: Costs): { readonly option: Option; readonly lacking: number } {
   const rated = options.map((option) => {
-    const lacking = ([0, 1] as const).map((thread) => bytesIn(state.lacking(thread, option.pieces[thread].touches.reads)))
-    const most = Math.max(...lacking)
-    return { option, lacking: most, costNs: option.costNs + (most > 0 ? meetingNs + most * byteNs : 0) }
+    const lacking = ([0, 1] as const).map((thread) => state.lacking(thread, option.pieces[thread].touches.reads))
+    const bytes = Math.max(...lacking.map(bytesIn))
+    const pieces = Math.max(...lacking.map((extents) => extents.reduce((sum, { ranges }) => sum + ranges.length / 2, 0)))
+    const exchangeNs = bytes > 0 ? costs.meetingNs + bytes * costs.byteNs + pieces * costs.pieceNs : 0
+    return { option, lacking: bytes, costNs: option.costNs + exchangeNs }
   })
-  const both = rated.at(-1)
-  const alone = both?.lacking === 0
-  const price = ({ option, costNs }: (typeof rated)[number]): number => costNs + (alone && option.isCut ? cutNs : 0)
-  const best = rated.reduce((least, candidate) => (price(candidate) < price(least) ? candidate : least))
-  return best
+  const alone = rated.some(({ option, lacking }) => !option.isCut && lacking === 0)
+  const price = ({ option, costNs }: (typeof rated)[number]): number => costNs + (alone && option.isCut ? costs.cutNs : 0)
+  return rated.reduce((least, candidate) => (price(candidate) < price(least) ? candidate : least))
 }
 
 function stagesOf(program: Program, choices: readonly (readonly Choice[])[]): Omit<DividedProgram, 'program'> {

@@ -4,11 +4,14 @@ import { FunctionBuilder, ModuleBuilder, pageBytes } from '@tacit/wasm'
 import { buildCopy, type CopyConversion, copyKey } from '../kernels/copy.ts'
 import { buildRestore } from '../kernels/restore.ts'
 import { denseView } from '../lower/views.ts'
+import { type Cutting, type DividedProgram, divideProgram, type Stage } from './divide-program.ts'
 import { type MemoryPlan, planMemory } from './memory-plan.ts'
+import { type MemorySpan, spansOf } from './memory-spans.ts'
 import {
   type BoundaryType,
   type BoundaryView,
   type EmitContext,
+  type Piece,
   type Program,
   type Region,
   type Step,
@@ -42,9 +45,23 @@ export type EmittedModule = {
   readonly layers: readonly EmittedLayer[]
   readonly weights: { readonly offset: number; readonly bytes: Uint8Array<ArrayBuffer> }
   readonly plan: MemoryPlan
+  readonly parallel?: EmittedParallel
+}
+
+/** How two threads share the program, in terms of exports and places in memory. */
+export type EmittedParallel = {
+  readonly layers: readonly { readonly stages: readonly EmittedStage[]; readonly gather: readonly MemorySpan[] }[]
+  readonly closing: readonly MemorySpan[]
+}
+export type EmittedStage = {
+  readonly toFirst: readonly MemorySpan[]
+  readonly toSecond: readonly MemorySpan[]
+  readonly run: readonly [string, string]
 }
 
 export type EmitOptions = {
+  readonly threads: 1 | 2
+  readonly cutting: Cutting
   readonly maxMemoryBytes: number
   readonly weights: 'inline' | 'external'
   readonly names: 'kept' | 'stripped'
@@ -52,7 +69,9 @@ export type EmitOptions = {
 
 export const elementBytes: Readonly<Record<BoundaryType, number>> = { float32: 4, int8: 1, uint8: 1, int32: 4, int64: 8, bool: 1 }
 
-export function emitProgram(program: Program, options: EmitOptions): EmittedModule {
+export function emitProgram(given: Program, options: EmitOptions): EmittedModule {
+  const divided = options.threads === 2 ? divideProgram(given, options.cutting) : undefined
+  const program = divided?.program ?? given
   const sizeOf = ({ view, elementType }: BoundaryView): number =>
     view.shape.reduce((product, size) => product * size, elementBytes[elementType])
   const pinnedRegion = (id: number, sizeBytes: number): Region => ({ id, kind: 'pinned', sizeBytes: Math.max(sizeBytes, 16) })
@@ -102,6 +121,8 @@ export function emitProgram(program: Program, options: EmitOptions): EmittedModu
   run.call(finishIndex)
   module.export('run', module.function(run, 'run'))
 
+  const parallel = divided && emitStages(divided, module, context)
+
   const weights = gatherWeights(plan)
   if (options.weights === 'inline') for (const [region, address] of plan.addressOf) if (region.data) module.data(address, region.data)
   const memoryPages = Math.ceil(plan.usedBytes / pageBytes)
@@ -118,7 +139,30 @@ export function emitProgram(program: Program, options: EmitOptions): EmittedModu
     shape: view.shape,
     offset: context.address(outputRegions[i] ?? traceRegion),
   }))
-  return { wasm, memoryPages, inputs, outputs, layers, weights, plan }
+  return { wasm, memoryPages, inputs, outputs, layers, weights, plan, ...(parallel === undefined ? {} : { parallel }) }
+}
+
+/** One function per stage and thread; one for both where they do the same. */
+function emitStages(divided: DividedProgram, module: ModuleBuilder, context: EmitContext): EmittedParallel {
+  let count = 0
+  const functionOf = (pieces: readonly Piece[], thread: string): string => {
+    const f = new FunctionBuilder()
+    for (const piece of pieces) piece.emit(f, context)
+    const name = `${thread}${count}`
+    module.export(name, module.function(f, `stage ${name}`))
+    return name
+  }
+  const stageOf = ({ exchange, pieces: [first, second] }: Stage): EmittedStage => {
+    const one = functionOf(first, 'a')
+    const other = first.every((piece, i) => piece === second[i]) ? one : functionOf(second, 'b')
+    count++
+    return { toFirst: spansOf(exchange.toFirst, context), toSecond: spansOf(exchange.toSecond, context), run: [one, other] }
+  }
+  const layers = divided.program.layers.map((_, place) => ({
+    stages: divided.stages.filter(({ layer }) => layer === place).map(stageOf),
+    gather: spansOf(divided.gathers[place] ?? [], context),
+  }))
+  return { layers, closing: spansOf(divided.closing, context) }
 }
 
 function reading({ view, restore }: BoundaryView): Step {
