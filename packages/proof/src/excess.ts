@@ -1,5 +1,5 @@
 // How many excess bits a layer needs, from public sizes and widths only. From the weights it would tell the verifier about them.
-import type { LayerSpec } from '@tacit/protocol'
+import { isDense, type LayerSpec } from '@tacit/protocol'
 
 /** Public bounds on the hidden integers of a layer; part of the model's published description, equal for all its weights. */
 export type WidthBounds = {
@@ -25,7 +25,7 @@ export function excessBitsFor(shape: { readonly terms: number; readonly shift: n
 
 /** Products that one accumulator of a layer sums. */
 export function accumulatorTerms(spec: LayerSpec): number {
-  if (spec.kind === 'dense') return spec.inputSize
+  if (isDense(spec)) return spec.inputSize
   if (spec.kind === 'matmul') return 2 * spec.inner
   if (!('window' in spec)) return 1
   const taps = (spec.window.kernel[0] ?? 1) * (spec.window.kernel[1] ?? 1)

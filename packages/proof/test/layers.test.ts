@@ -23,6 +23,8 @@ const gelu = Array.from({ length: 256 }, (_, k) => {
   return Math.max(-128, Math.min(127, Math.round((16 * x) / (1 + Math.exp(-1.702 * x))))) + 0
 })
 
+const exponentials = Array.from({ length: 256 }, (_, d) => Math.round(4095 * Math.exp(-d / 16)))
+
 const specs: readonly (readonly [string, LayerSpec])[] = [
   ['dense, one chunk', denseSpec({ inputChunk: 12 })],
   ['dense, two chunks, sizes not powers of two', denseSpec({ inputSize: 13, outputSize: 11, inputChunk: 8, outputChunk: 5, slots: 3 })],
@@ -118,8 +120,10 @@ const specs: readonly (readonly [string, LayerSpec])[] = [
     {
       kind: 'matmul',
       rows: 3,
+      heads: 1,
       inner: 7,
       outputs: 5,
+      orderB: 'tokens',
       innerChunk: 4,
       outputChunk: 3,
       slots: 2,
@@ -129,6 +133,59 @@ const specs: readonly (readonly [string, LayerSpec])[] = [
       bias: 99,
       requantisation: requantisation({ shift: 22, zeroPoint: 2, excessBits: 16 }),
     },
+  ],
+  [
+    'products per head, tokens first',
+    {
+      kind: 'matmul',
+      rows: 2,
+      heads: 3,
+      inner: 4,
+      outputs: 5,
+      orderB: 'tokens',
+      innerChunk: 2,
+      outputChunk: 5,
+      slots: 2,
+      zeroPointA: -5,
+      zeroPointB: 9,
+      multiplier: 12_000,
+      bias: 99,
+      requantisation: requantisation({ shift: 22, zeroPoint: 2, excessBits: 16 }),
+    },
+  ],
+  [
+    'products per head, heads first, chunks across heads',
+    {
+      kind: 'matmul',
+      rows: 2,
+      heads: 2,
+      inner: 3,
+      outputs: 4,
+      orderB: 'heads',
+      innerChunk: 3,
+      outputChunk: 5,
+      slots: 2,
+      zeroPointA: -128,
+      zeroPointB: 1,
+      multiplier: 12_000,
+      bias: 0,
+      requantisation: requantisation({ shift: 22, zeroPoint: 2, excessBits: 16 }),
+    },
+  ],
+  [
+    'dense, transposed',
+    denseSpec({ kind: 'denseTransposed', rows: 5, inputSize: 9, outputSize: 3, inputChunk: 4, outputChunk: 3, slots: 2 }),
+  ],
+  ['softmax', { kind: 'softmax', rows: 2, heads: 2, size: 5, slots: 2, mask: 'none', table: exponentials }],
+  ['softmax, causal', { kind: 'softmax', rows: 3, heads: 2, size: 4, slots: 1, mask: 'causal', table: exponentials }],
+  ['softmax of one value', { kind: 'softmax', rows: 1, heads: 3, size: 1, slots: 1, mask: 'causal', table: exponentials }],
+  [
+    'layer normalisation',
+    { kind: 'layerNorm', rows: 2, size: 6, chunk: 6, slots: 2, gain: 40, epsilon: 1, zeroPoint: 3, low: -100, high: 100 },
+  ],
+  [
+    'layer normalisation, two chunks, clamped',
+    { kind: 'layerNorm', rows: 2, size: 40, chunk: 20, slots: 4, gain: 90, epsilon: 500, zeroPoint: 0, low: -128, high: 127 },
   ],
   ['argmax', { kind: 'argmax', size: 10, chunk: 10, slots: 2 }],
   ['argmax, two chunks', { kind: 'argmax', size: 11, chunk: 4, slots: 3 }],

@@ -270,7 +270,7 @@ describe('lying provers', async () => {
     const claimIndex = (winner: number): Instance => {
       const lie = instance()
       lie.output = [{ vector: [BigInt(winner)], blinder: 5n }]
-      lie.auxiliary = { vector: [...Array.from(values, (_, k) => (k === winner ? 1n : 0n)), 7n], blinder: 6n }
+      lie.auxiliary = [[{ vector: [...Array.from(values, (_, k) => (k === winner ? 1n : 0n)), 7n], blinder: 6n }]]
       values.forEach((value, k) => {
         const distance = 7 - value - (k < winner ? 1 : 0)
         const row = lie.cells[k >> 1] as bigint[]
@@ -285,7 +285,7 @@ describe('lying provers', async () => {
     index.output = [{ vector: [2n], blinder: 1n }]
     refused(index)
     const two = instance()
-    two.auxiliary = { vector: [0n, 1n, 1n, 0n, 7n], blinder: 1n }
+    two.auxiliary = [[{ vector: [0n, 1n, 1n, 0n, 7n], blinder: 1n }]]
     ;(two.cells[1] as bigint[])[0] = 1n
     refused(two)
   })
@@ -326,8 +326,10 @@ describe('lying provers', async () => {
     const spec: LayerSpec = {
       kind: 'matmul',
       rows: 2,
+      heads: 1,
       inner: 3,
       outputs: 2,
+      orderB: 'tokens',
       innerChunk: 2,
       outputChunk: 2,
       slots: 1,

@@ -130,7 +130,7 @@ describe('random q8 networks', async () => {
     const digest = networkDigest(network)
     for (const value of [
       changed('"inputCount":1', '"inputCount":2'),
-      changed('"points":"0x02', '"points":"0x'),
+      changed(/"points":"0x0[23]/, '"points":"0x'),
       changed('"kind":"conv"', '"kind":"convolution"'),
       {},
       null,

@@ -5,7 +5,7 @@ import { concatBytes, type Hex, parseHex, utf8 } from './bytes.ts'
 import { canonicalBytes } from './canonical-json.ts'
 import { MalformedError } from './errors.ts'
 import type { Address, Bytes32, ModelId } from './identifiers.ts'
-import { address, bytes32, hex, integer, list, modelId, nullable, object, type Schema, uint, variant } from './schema.ts'
+import { address, bytes32, hex, integer, list, modelId, nullable, object, oneOf, type Schema, uint, variant } from './schema.ts'
 import type { UintString } from './uint.ts'
 import { uintToBytes32 } from './uint.ts'
 
@@ -31,9 +31,12 @@ export type LayerWindow = {
   readonly pads: readonly number[]
 }
 
-/** `rows` tokens of `inputSize` values times a hidden matrix, plus a hidden bias; hidden multiplier per output. */
+/**
+ * `rows` tokens of `inputSize` values times a hidden matrix, plus a hidden bias; hidden multiplier per output. The output is
+ * [rows, outputSize] in chunks of a token's features, or transposed, [outputSize, rows] in chunks of a feature's tokens.
+ */
 export type DenseSpec = {
-  readonly kind: 'dense'
+  readonly kind: 'dense' | 'denseTransposed'
   readonly rows: number
   readonly inputSize: number
   readonly outputSize: number
@@ -113,12 +116,18 @@ export type TableSpec = {
   readonly table: readonly number[]
 }
 
-/** The product of two committed activations, [rows, inner] times the transpose of [outputs, inner]: attention scores, for example. */
+/**
+ * The products of two committed activations, one per head: [rows, heads, inner] times [outputs, heads, inner] (`orderB` tokens: attention
+ * scores) or [heads, outputs, inner] (`orderB` heads: attention over transposed values). The output is [rows, heads, outputs].
+ */
 export type MatmulSpec = {
   readonly kind: 'matmul'
   readonly rows: number
+  readonly heads: number
   readonly inner: number
+  /** Per head. */
   readonly outputs: number
+  readonly orderB: 'tokens' | 'heads'
   readonly innerChunk: number
   readonly outputChunk: number
   readonly slots: number
@@ -127,6 +136,34 @@ export type MatmulSpec = {
   readonly multiplier: number
   readonly bias: number
   readonly requantisation: LayerRequantisation
+}
+
+/** Softmax over each row of [rows, heads, size], by a public table of exponentials; probabilities are y + 128, in units of 1/255. */
+export type SoftmaxSpec = {
+  readonly kind: 'softmax'
+  readonly rows: number
+  readonly heads: number
+  readonly size: number
+  readonly slots: number
+  /** Row `t` sees the first `size - rows + 1 + t` values only, or all of them. */
+  readonly mask: 'causal' | 'none'
+  /** table[d] stands for exp(-d): 256 integers, 0..4095, the first at least 1. */
+  readonly table: readonly number[]
+}
+
+/** Layer normalisation of each row of [rows, size]: gain (x - mean) / sqrt(variance + epsilon / size^2), rounded and clamped. */
+export type LayerNormSpec = {
+  readonly kind: 'layerNorm'
+  readonly rows: number
+  readonly size: number
+  readonly chunk: number
+  readonly slots: number
+  /** Steps of the output per standard deviation. */
+  readonly gain: number
+  readonly epsilon: number
+  readonly zeroPoint: number
+  readonly low: number
+  readonly high: number
 }
 
 /** The public part of one layer. */
@@ -140,6 +177,8 @@ export type LayerSpec =
   | ArgmaxSpec
   | TableSpec
   | MatmulSpec
+  | SoftmaxSpec
+  | LayerNormSpec
 
 /** What one proof is bound to besides the model: nobody can use it for another request or another payee. */
 export type LayerContext = {
@@ -198,17 +237,9 @@ const elementwise = (kind: 'rescale' | 'square'): Schema<ElementwiseSpec> =>
     requantisation,
   })
 
-function literal<const T extends string>(expected: T): Schema<T> {
-  return (value, path) => {
-    if (value !== expected) throw new MalformedError(path, `is not ${expected}`)
-    return expected
-  }
-}
-
-/** Reads an untrusted layer spec; relations between the fields are the prover's and verifier's business. */
-export const layerSpecSchema: Schema<LayerSpec> = variant<LayerSpec>('kind', {
-  dense: object<DenseSpec>({
-    kind: literal('dense'),
+const dense = (kind: DenseSpec['kind']): Schema<DenseSpec> =>
+  object<DenseSpec>({
+    kind: literal(kind),
     rows: integer(1, 4096),
     inputSize: size,
     outputSize: size,
@@ -217,7 +248,24 @@ export const layerSpecSchema: Schema<LayerSpec> = variant<LayerSpec>('kind', {
     slots,
     inputZeroPoint: int8,
     requantisation,
-  }),
+  })
+
+function literal<const T extends string>(expected: T): Schema<T> {
+  return (value, path) => {
+    if (value !== expected) throw new MalformedError(path, `is not ${expected}`)
+    return expected
+  }
+}
+
+/** Whether a layer is dense, its output in either order. */
+export function isDense(spec: LayerSpec): spec is DenseSpec {
+  return spec.kind === 'dense' || spec.kind === 'denseTransposed'
+}
+
+/** Reads an untrusted layer spec; relations between the fields are the prover's and verifier's business. */
+export const layerSpecSchema: Schema<LayerSpec> = variant<LayerSpec>('kind', {
+  dense: dense('dense'),
+  denseTransposed: dense('denseTransposed'),
   conv: object<ConvolutionSpec>({
     kind: literal('conv'),
     window,
@@ -259,8 +307,10 @@ export const layerSpecSchema: Schema<LayerSpec> = variant<LayerSpec>('kind', {
   matmul: object<MatmulSpec>({
     kind: literal('matmul'),
     rows: integer(1, 4096),
+    heads: integer(1, 64),
     inner: size,
     outputs: size,
+    orderB: oneOf('tokens', 'heads'),
     innerChunk: columns,
     outputChunk: columns,
     slots,
@@ -269,6 +319,27 @@ export const layerSpecSchema: Schema<LayerSpec> = variant<LayerSpec>('kind', {
     multiplier,
     bias,
     requantisation,
+  }),
+  softmax: object<SoftmaxSpec>({
+    kind: literal('softmax'),
+    rows: integer(1, 4096),
+    heads: integer(1, 64),
+    size: columns,
+    slots,
+    mask: oneOf('causal', 'none'),
+    table: list(integer(0, 4095), 256),
+  }),
+  layerNorm: object<LayerNormSpec>({
+    kind: literal('layerNorm'),
+    rows: integer(1, 4096),
+    size: columns,
+    chunk: columns,
+    slots,
+    gain: integer(1, 1024),
+    epsilon: integer(1, 2 ** 40),
+    zeroPoint: int8,
+    low: int8,
+    high: int8,
   }),
 })
 

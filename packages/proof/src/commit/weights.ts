@@ -1,6 +1,6 @@
 // Registration of a layer's weights: one Pedersen commitment per row, multiplier and bias folded in. Made once per model; the
 // owner and every worker that was handed weights and seed compute the same points.
-import { concatBytes, type Hex, type LayerSpec, layerSpecDigest, parseHex, toHex, utf8 } from '@tacit/protocol'
+import { concatBytes, type Hex, isDense, type LayerSpec, layerSpecDigest, parseHex, toHex, utf8 } from '@tacit/protocol'
 import { keccak_256, shake256 } from '@noble/hashes/sha3.js'
 import { dataDigest } from '../digest.ts'
 import type { ProofEngine, Tables } from '../engine.ts'
@@ -150,8 +150,8 @@ export function registrationDigest(spec: LayerSpec, points: Uint8Array, place: {
 }
 
 function checkWeights(spec: LayerSpec, values: LayerWeights): void {
-  if (spec.kind !== 'dense' && spec.kind !== 'conv') throw new WitnessMismatchError(`A ${spec.kind} layer has no weights.`)
-  const outputs = spec.kind === 'dense' ? spec.outputSize : spec.outputChannels
+  if (!isDense(spec) && spec.kind !== 'conv') throw new WitnessMismatchError(`A ${spec.kind} layer has no weights.`)
+  const outputs = isDense(spec) ? spec.outputSize : spec.outputChannels
   const perOutput = rowLength(spec)
   if (values.weights.length !== outputs * perOutput) throw new WitnessMismatchError('The weights do not have the size that the spec says.')
   if (values.multipliers.length !== outputs || values.biases.length !== outputs)
@@ -162,7 +162,7 @@ function checkWeights(spec: LayerSpec, values: LayerWeights): void {
 }
 
 function rowLength(spec: LayerSpec): number {
-  if (spec.kind === 'dense') return spec.inputSize
+  if (isDense(spec)) return spec.inputSize
   if (spec.kind !== 'conv') return 0
   const [kh = 1, kw = 1] = spec.window.kernel
   return (spec.window.channels / spec.group) * kh * kw
@@ -195,7 +195,7 @@ function commitRows(engine: ProofEngine, tables: Tables, rows: Rows): Uint8Array
   const { spec, relation, values, blinders } = rows
   const { kernels } = engine
   const outputs = values.multipliers.length
-  const biasColumn = spec.kind === 'dense' ? spec.inputChunk : relation.linkColumns
+  const biasColumn = isDense(spec) ? spec.inputChunk : relation.linkColumns
   return kernels.scoped(() => {
     const sums = kernels.allocate(SUM_BYTES * relation.weightRows)
     const fill = rowFiller(spec, values)
@@ -223,7 +223,7 @@ function commitRows(engine: ProofEngine, tables: Tables, rows: Rows): Uint8Array
 /** Writes row `index` of the committed matrix (before multipliers) into its columns. */
 function rowFiller(spec: LayerSpec, values: LayerWeights): (index: number, into: Int16Array) => void {
   const length = rowLength(spec)
-  if (spec.kind === 'dense') {
+  if (isDense(spec)) {
     return (index, into) => {
       const chunk = Math.floor(index / spec.outputSize) * spec.inputChunk
       const row = (index % spec.outputSize) * length
@@ -254,7 +254,7 @@ function weightBlocks(spec: LayerSpec, values: LayerWeights): ReadonlyMap<number
     }
     blocks.set(start, [...(blocks.get(start) ?? []), { ...place, paddedRows, data }])
   }
-  if (spec.kind === 'dense') {
+  if (isDense(spec)) {
     for (let from = 0, a = 0; from < length; from += spec.inputChunk, a++) {
       const columns = Math.min(spec.inputChunk, length - from)
       for (let rowStart = 0; rowStart < spec.outputSize; rowStart += BLOCK_ROWS)

@@ -1,5 +1,5 @@
 // One proving job per layer, independent of each other once the activations are committed.
-import type { LayerContext, LayerSpec, LayerStatement } from '@tacit/protocol'
+import { isDense, type LayerContext, type LayerSpec, type LayerStatement } from '@tacit/protocol'
 import type { ActivationOpening } from '../commit/activation.ts'
 import { WitnessMismatchError } from '../errors.ts'
 import { createRelation } from '../relation/create-relation.ts'
@@ -52,7 +52,7 @@ export function planJobs(network: ProvableNetwork, boundaries: readonly Activati
 export function provingCost(spec: LayerSpec): number {
   const { space, gate, columns, inputs } = createRelation(spec)
   const cells = space.rows.length * space.slots * gate.cells
-  const weights = spec.kind === 'dense' ? spec.inputSize * spec.outputSize : spec.kind === 'conv' ? columns * spec.outputChannels : 0
+  const weights = isDense(spec) ? spec.inputSize * spec.outputSize : spec.kind === 'conv' ? columns * spec.outputChannels : 0
   const tensors = inputs.reduce((sum, layout) => sum + layout.groups * layout.length, 0)
   return cells + 60 * (columns + space.slots * gate.cells) + weights / 8 + 4 * tensors
 }

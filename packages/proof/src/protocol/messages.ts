@@ -6,6 +6,7 @@ import type { Kernels } from '../kernels/kernels.ts'
 import { placeScalars } from '../kernels/scalars.ts'
 import { powersOf } from '../relation/forms.ts'
 import { weigh } from '../relation/gate.ts'
+import { chunkCount } from '../relation/index-space.ts'
 import { type GateChallenges, type LinkChallenges, phiExponents, type Relation } from '../relation/relation.ts'
 import { Transcript } from '../transcript.ts'
 
@@ -25,7 +26,7 @@ export type ProofLayout = {
 
 /** The layout that a relation's proofs have: there is exactly one length. */
 export function proofLayout(relation: Relation): ProofLayout {
-  const auxiliary = relation.auxiliaryColumns > 0 ? 1 : 0
+  const auxiliary = relation.auxiliaries.reduce((sum, layout) => sum + chunkCount(layout), 0)
   const link = relation.linkColumns > 0 ? 1 : 0
   const rows = relation.space.rows.length
   const rounds = relation.space.rowBits

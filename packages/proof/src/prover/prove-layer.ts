@@ -13,10 +13,11 @@ import { placeScalars, readScalar } from '../kernels/scalars.ts'
 import { drawGateChallenges, drawLinkChallenges, placeGate, startTranscript } from '../protocol/messages.ts'
 import { powers } from '../protocol/powers.ts'
 import { createRelation } from '../relation/create-relation.ts'
-import { spaceWeights } from '../relation/index-space.ts'
+import { chunkCount, spaceWeights } from '../relation/index-space.ts'
 import { phiExponents, type Relation, type Wiring } from '../relation/relation.ts'
 import type { Transcript } from '../transcript.ts'
 import { computeCells } from '../witness/cells.ts'
+import { type AuxiliaryOpening, commitAuxiliary } from './auxiliary.ts'
 import { SumCheck } from './sum-check.ts'
 import { gatherInput, type HiddenVector, hiddenVectors, type Openings } from './vectors.ts'
 import { yieldToOthers } from './yield.ts'
@@ -101,8 +102,8 @@ class LayerProver {
     if (!sameValues(cells.output, this.#witness.output.values)) throw new WitnessMismatchError('The layer computes another output.')
     await stage('cells', 0.2)
     const random = this.#masks('blinders')
-    // 1. auxiliary vector and cell rows
-    const auxiliary = relation.auxiliaryColumns > 0 ? this.#commitAuxiliary(cells.auxiliary, random) : undefined
+    // 1. auxiliary tensors and cell rows
+    const auxiliaries = this.#commitAuxiliaries(cells.auxiliaries, random)
     const rowBlinders = this.#commitCells(cells.cells, random)
     const gate = drawGateChallenges(this.#transcript, relation)
     // 2. weights of the outputs, link vector, claim
@@ -140,7 +141,7 @@ class LayerProver {
       output: this.#witness.output,
       weights: this.#witness.weights,
       link,
-      auxiliary,
+      auxiliaries,
     }
     const columnWeights = placeGate(kernels, relation, gate, weights.slots)
     const wiring = relation.wire(kernels, weights, challenges)
@@ -216,11 +217,15 @@ class LayerProver {
     this.#transcript.absorb(tag, points)
   }
 
-  #commitAuxiliary(values: readonly bigint[], random: HedgedRandom): { readonly vector: number; readonly blinder: number } {
-    const vector = placeScalars(this.#kernels, values)
-    const blinder = random.vector(this.#kernels, 1)
-    this.#send('auxiliary', this.#commit(vector, values.length, readScalar(this.#kernels, blinder)))
-    return { vector, blinder }
+  #commitAuxiliaries(tensors: readonly Float64Array[], random: HedgedRandom): readonly AuxiliaryOpening[] {
+    const { engine } = this.#options
+    const openings = this.#relation.auxiliaries.map((layout, k): AuxiliaryOpening => {
+      const blinders = random.vector(this.#kernels, chunkCount(layout))
+      return { layout, values: tensors[k] ?? new Float64Array(0), blinders }
+    })
+    if (openings.length > 0)
+      this.#send('auxiliary', concatBytes(...openings.map((opening) => commitAuxiliary(engine, this.#tables, opening))))
+    return openings
   }
 
   #commitLink(vector: number, random: HedgedRandom): { readonly vector: number; readonly blinder: number } {

@@ -1,5 +1,5 @@
 // The hidden vectors that enter f1(c), each with the blinder of its commitment.
-import type { ConvolutionSpec, LayerSpec } from '@tacit/protocol'
+import { type ConvolutionSpec, isDense, type LayerSpec } from '@tacit/protocol'
 import { type ActivationOpening, placeBlinders } from '../commit/activation.ts'
 import type { SecretWeights } from '../commit/weights.ts'
 import { mod } from '../kernels/field.ts'
@@ -7,6 +7,7 @@ import { type Kernels, SCALAR_BYTES } from '../kernels/kernels.ts'
 import { placeScalars, readScalar } from '../kernels/scalars.ts'
 import { chunkLength, chunkStart, type SpaceWeights } from '../relation/index-space.ts'
 import type { Contribution, Relation, Wiring } from '../relation/relation.ts'
+import type { AuxiliaryOpening } from './auxiliary.ts'
 import { tapPosition, type WindowAxis } from '../relation/forms.ts'
 import { windowAxes } from '../relation/window.ts'
 
@@ -16,9 +17,9 @@ export type Openings = {
   readonly inputs: readonly ActivationOpening[]
   readonly output: ActivationOpening
   readonly weights: SecretWeights | undefined
-  /** Vector and blinder of the link and auxiliary commitments, in kernel memory. */
+  /** Vector and blinder of the link commitment, in kernel memory. */
   readonly link: { readonly vector: number; readonly blinder: number } | undefined
-  readonly auxiliary: { readonly vector: number; readonly blinder: number } | undefined
+  readonly auxiliaries: readonly AuxiliaryOpening[]
 }
 
 /** A hidden vector of `relation.columns` entries and the blinder of its commitment. */
@@ -53,19 +54,37 @@ function addContribution(kernels: Kernels, at: number, contribution: Contributio
       const opening = openings.inputs[source === 'input0' ? 0 : 1]
       return opening === undefined ? 0n : addActivation(kernels, at, contribution, opening)
     }
-    case 'link':
-    case 'auxiliary': {
-      const extra = source === 'link' ? openings.link : openings.auxiliary
-      if (extra === undefined) return 0n
-      const length = source === 'link' ? linkLength(openings.spec) : extraLength(openings.spec)
-      kernels.x.axpy(at, contribution.scalars, extra.vector, length)
-      return readScalar(kernels, contribution.scalars) * readScalar(kernels, extra.blinder)
+    case 'link': {
+      if (openings.link === undefined) return 0n
+      kernels.x.axpy(at, contribution.scalars, openings.link.vector, linkLength(openings.spec))
+      return readScalar(kernels, contribution.scalars) * readScalar(kernels, openings.link.blinder)
+    }
+    case 'auxiliary':
+    case 'auxiliary1': {
+      const opening = openings.auxiliaries[source === 'auxiliary' ? 0 : 1]
+      return opening === undefined ? 0n : addAuxiliary(kernels, at, contribution, opening)
     }
   }
 }
 
-function extraLength(spec: LayerSpec): number {
-  return spec.kind === 'argmax' ? spec.size + 1 : 0
+function addAuxiliary(kernels: Kernels, at: number, contribution: Contribution, opening: AuxiliaryOpening): bigint {
+  const { start, stride, count, scalars } = contribution
+  const { layout, values } = opening
+  return kernels.scoped(() => {
+    const integers = kernels.allocate(8 * layout.chunk)
+    const vector = kernels.allocate(SCALAR_BYTES * layout.chunk)
+    const blinder = kernels.allocate(SCALAR_BYTES)
+    for (let k = 0; k < count; k++) {
+      const length = chunkLength(layout, start + stride * k)
+      const from = chunkStart(layout, start + stride * k)
+      const view = kernels.int64(integers, length)
+      for (let i = 0; i < length; i++) view[i] = BigInt(values[from + i] ?? 0)
+      kernels.x.vectorFromI64(vector, integers, length)
+      kernels.x.axpy(at, scalars + SCALAR_BYTES * k, vector, length)
+    }
+    kernels.x.dotStrided(blinder, scalars, 1, opening.blinders + SCALAR_BYTES * start, stride, count)
+    return readScalar(kernels, blinder)
+  })
 }
 
 function linkLength(spec: LayerSpec): number {
@@ -122,7 +141,7 @@ function addWeights(kernels: Kernels, at: number, contribution: Contribution, we
       kernels.x.vectorFromI64(numbers, integers, count)
       const sum = kernels.allocate(SCALAR_BYTES)
       kernels.x.dot(sum, scalars, numbers, count)
-      const column = spec.kind === 'dense' ? spec.inputChunk : linkLength(spec)
+      const column = isDense(spec) ? spec.inputChunk : linkLength(spec)
       kernels.x.axpy(at + SCALAR_BYTES * column, placeScalars(kernels, [1n]), sum, 1)
     }
     const blinders = placeBlinders(kernels, weights.blinders)

@@ -64,7 +64,9 @@ export function digest(data: Uint8Array): Uint8Array {
   let level = Array.from({ length: Math.ceil(data.length / 1024) }, (_, k) => keccak_256(data.subarray(1024 * k, 1024 * k + 1024)))
   while (level.length > 1) {
     const below = level
-    level = below.flatMap((left, k) => (k % 2 === 1 ? [] : [k + 1 < below.length ? keccak_256(concatBytes(left, below[k + 1] ?? left)) : left]))
+    level = below.flatMap((left, k) =>
+      k % 2 === 1 ? [] : [k + 1 < below.length ? keccak_256(concatBytes(left, below[k + 1] ?? left)) : left],
+    )
   }
   return keccak_256(concatBytes(word(data.length), level[0] ?? word(0)))
 }

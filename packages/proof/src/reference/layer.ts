@@ -1,6 +1,7 @@
 // Sections 4 and 5 of docs/spec/proofs.md in the plainest form: weights of outputs, gates, and what each layer kind wires together.
-import type { LayerRequantisation, LayerSpec, LayerWindow } from '@tacit/protocol'
+import { isDense, type LayerRequantisation, type LayerSpec, type LayerWindow } from '@tacit/protocol'
 import { mod, power } from './arithmetic.ts'
+import { layerNormParts, layerNormShape, softmaxParts, softmaxShape } from './rows.ts'
 
 /** Everything drawn before the responses. */
 export type Challenges = {
@@ -29,13 +30,14 @@ export type Shape = {
   readonly product: boolean
   readonly weightRows: number
   readonly link: number
-  readonly auxiliary: number
+  /** Points of every auxiliary tensor. */
+  readonly auxiliary: readonly number[]
 }
 
 /** One committed vector: c^exponent * sum of scalars_i * points_i. */
 export type Term = {
   readonly exponent: number
-  readonly source: 'weights' | 'input0' | 'input1' | 'output' | 'link' | 'auxiliary'
+  readonly source: 'weights' | 'input0' | 'input1' | 'output' | 'link' | 'auxiliary' | 'auxiliary1'
   readonly scalars: ReadonlyMap<number, bigint>
 }
 
@@ -68,19 +70,22 @@ export function shapeOf(spec: LayerSpec): Shape {
     product: false,
     weightRows: 0,
     link: 0,
-    auxiliary: 0,
+    auxiliary: [],
     target: 0,
     vectors: [0, 1, 2],
     forms: [-2, -1],
     slots: spec.slots,
   }
-  if (spec.kind === 'dense') {
+  if (spec.kind === 'softmax') return { ...plain, ...softmaxShape(spec) }
+  if (spec.kind === 'layerNorm') return { ...plain, ...layerNormShape(spec) }
+  if (isDense(spec)) {
+    const [groups, length] = spec.kind === 'dense' ? [spec.rows, spec.outputSize] : [spec.outputSize, spec.rows]
     const chunks = Math.ceil(spec.inputSize / spec.inputChunk)
     const powers = Array.from({ length: 2 * chunks }, (_, k) => k + 1)
     return {
       ...plain,
-      groups: spec.rows,
-      length: spec.outputSize,
+      groups,
+      length,
       chunk: spec.outputChunk,
       axes: [spec.outputChunk],
       cells: requantisedCells(spec.requantisation),
@@ -96,15 +101,15 @@ export function shapeOf(spec: LayerSpec): Shape {
   if (spec.kind === 'argmax') {
     const columns = Math.max(spec.chunk, spec.size + 1)
     const layout = { length: spec.size, chunk: spec.chunk, axes: [spec.chunk] }
-    return { ...plain, ...layout, cells: 9, constraints: 5, columns, vectors: [0, 1, 2, 3], forms: [-3, -2, -1], auxiliary: spec.size + 1 }
+    return { ...plain, ...layout, cells: 9, constraints: 5, columns, vectors: [0, 1, 2, 3], forms: [-3, -2, -1], auxiliary: [1] }
   }
   if (spec.kind === 'matmul') {
-    const chunks = Math.ceil(spec.inner / spec.innerChunk)
+    const chunks = spec.heads * Math.ceil(spec.inner / spec.innerChunk)
     const powers = Array.from({ length: 2 * chunks }, (_, k) => k + 1)
     return {
       ...plain,
       groups: spec.rows,
-      length: spec.outputs,
+      length: spec.heads * spec.outputs,
       chunk: spec.outputChunk,
       axes: [spec.outputChunk],
       cells: requantisedCells(spec.requantisation),
@@ -220,7 +225,11 @@ export function gateParts(spec: LayerSpec, b: readonly bigint[], challenges: Cha
   const binary = (n: number): bigint[] => Array.from({ length: n }, (_, k) => 1n << BigInt(k))
   let quadratic = b.reduce((value, cell, k) => value + power(alpha, k) * mod(cell * cell), 0n)
   let linear = -b.reduce((value, cell, k) => value + power(alpha, k) * cell, 0n)
-  if (spec.kind === 'maxPool') {
+  if (spec.kind === 'softmax' || spec.kind === 'layerNorm') {
+    const [q, l] = spec.kind === 'softmax' ? softmaxParts(spec, b, lambda) : layerNormParts(spec, b, lambda)
+    quadratic += q
+    linear += l
+  } else if (spec.kind === 'maxPool') {
     const taps = b.length / 9
     for (let k = 0; k < taps; k++) {
       const [difference, selector] = [number(8 * k, binary(8)), b[8 * taps + k] ?? 0n]

@@ -56,7 +56,7 @@ function check(statement: LayerStatement, proof: Uint8Array): ReferenceVerdict {
     return part
   }
   const bytes = {
-    auxiliary: take(shape.auxiliary > 0 ? 33 : 0),
+    auxiliary: take(33 * shape.auxiliary.reduce((a, b) => a + b, 0)),
     cells: take(33 * rows.length),
     link: take(shape.link > 0 ? 33 : 0),
     claim: take(33),
@@ -81,7 +81,7 @@ function check(statement: LayerStatement, proof: Uint8Array): ReferenceVerdict {
   transcript.absorb('layer', registration.state)
   for (const input of statement.inputs) transcript.absorb('input', digest(hexBytes(input)))
   transcript.absorb('output', digest(hexBytes(statement.output)))
-  if (shape.auxiliary > 0) transcript.absorb('auxiliary', digest(bytes.auxiliary))
+  if (shape.auxiliary.length > 0) transcript.absorb('auxiliary', digest(bytes.auxiliary))
   transcript.absorb('cells', digest(bytes.cells))
   const draw = (tag: string, n: number): readonly bigint[] => Array.from({ length: n }, () => transcript.challenge(tag))
   const tau = draw('tau', rowBits + bits(shape.slots))
@@ -111,7 +111,8 @@ function check(statement: LayerStatement, proof: Uint8Array): ReferenceVerdict {
     input1: pointsOf(hexBytes(statement.inputs[1] ?? '0x')),
     output: pointsOf(hexBytes(statement.output)),
     link: pointsOf(bytes.link),
-    auxiliary: pointsOf(bytes.auxiliary),
+    auxiliary: pointsOf(bytes.auxiliary).slice(0, shape.auxiliary[0]),
+    auxiliary1: pointsOf(bytes.auxiliary).slice(shape.auxiliary[0]),
   }
   const [A1 = Group.ZERO, A2 = Group.ZERO] = pointsOf(bytes.masks)
   const [Z0 = Group.ZERO] = pointsOf(bytes.claim)
@@ -126,6 +127,13 @@ function check(statement: LayerStatement, proof: Uint8Array): ReferenceVerdict {
   const number = (value: bigint, blinder: bigint): Point => combine([U, H], [value, blinder])
   const weights = weightsOf(shape, tau)
   const wires = wiresOf(spec, shape, weights, challenges)
+
+  // One point per chunk and weight row of the statement, no more and no less: the wires use every one of them.
+  const used = (source: Term['source']): number =>
+    new Set(wires.terms.filter((term) => term.source === source).flatMap((term) => [...term.scalars.keys()])).size
+  for (const source of Object.keys(sources) as Term['source'][])
+    if (used(source) !== sources[source].length) throw new Error(`the statement has another number of points: ${source}`)
+  if (statement.inputs.length !== (used('input1') > 0 ? 2 : 1)) throw new Error('the statement has another number of inputs')
 
   // (i) A_1 + sum of c^k (committed vector k + public offset k) opens to f1
   let left = A1

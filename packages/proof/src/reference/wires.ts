@@ -1,7 +1,17 @@
 // Section 5 of docs/spec/proofs.md: which committed vectors enter f1 at which power, and the public forms they meet.
-import type { ConvolutionSpec, DenseSpec, LayerSpec, LayerWindow, MatmulSpec } from '@tacit/protocol'
+import {
+  type ConvolutionSpec,
+  type DenseSpec,
+  isDense,
+  type LayerNormSpec,
+  type LayerSpec,
+  type LayerWindow,
+  type MatmulSpec,
+  type SoftmaxSpec,
+} from '@tacit/protocol'
 import { mod, power } from './arithmetic.ts'
 import { type Challenges, outputSize, type Shape, type Term, type Weights, type Wires } from './layer.ts'
+import { layerNormWires, softmaxWires } from './rows.ts'
 
 const numbers = (values: readonly bigint[]): ReadonlyMap<number, bigint> => new Map(values.map((value, k) => [k, mod(value)]))
 
@@ -10,7 +20,9 @@ export function wiresOf(spec: LayerSpec, shape: Shape, weights: Weights, challen
   const surplus = psiPowers(challenges.psi)
   const pad = (form: readonly bigint[]): readonly bigint[] =>
     [...form, ...Array.from({ length: shape.columns - form.length }, surplus)].map(mod)
-  if (spec.kind === 'dense') return denseWires(spec, shape, weights, challenges, pad)
+  if (spec.kind === 'softmax') return softmaxWires(spec, weights, challenges, pad)
+  if (spec.kind === 'layerNorm') return layerNormWires(spec, weights, challenges)
+  if (isDense(spec)) return denseWires(spec, shape, weights, challenges, pad)
   if (spec.kind === 'matmul') return productWires(spec, shape, weights, challenges, pad)
   if (spec.kind === 'conv') return convolutionWires(spec, shape, weights, challenges, pad)
   return publicWires(spec, shape, weights, challenges, pad)
@@ -37,19 +49,21 @@ function outputTerm(exponent: number, weights: Weights): Term {
 function denseWires(spec: DenseSpec, shape: Shape, weights: Weights, challenges: Challenges, pad: Pad): Wires {
   const [rounding = 0n, , output = 0n] = challenges.lambda
   const chunks = (shape.target - 1) / 2
-  const tokens = weights.groups.reduce((a, b) => a + b, 0n)
   const forms = new Map([[-1, pad(weights.columns.map((e) => output * e))]])
   const offsets = new Map<number, readonly bigint[]>()
   const terms: Term[] = [outputTerm(shape.target + 1, weights)]
-  const outputs = Array.from(
-    { length: spec.outputSize },
-    (_, o) => (weights.chunks[Math.floor(o / spec.outputChunk)] ?? 0n) * (weights.columns[o % spec.outputChunk] ?? 0n),
+  const inGroup = Array.from(
+    { length: shape.length },
+    (_, k) => (weights.chunks[Math.floor(k / spec.outputChunk)] ?? 0n) * (weights.columns[k % spec.outputChunk] ?? 0n),
   )
+  // transposed: the groups of the output are the features, its columns the tokens
+  const [outputs, perToken] = spec.kind === 'dense' ? [inGroup, weights.groups] : [weights.groups, inGroup]
+  const tokens = perToken.reduce((a, b) => a + b, 0n)
   let constant = weights.total * (rounding * constantOf(spec.requantisation) - output * BigInt(spec.requantisation.low))
   for (let a = 1; a <= chunks; a++) {
     const length = Math.min(spec.inputChunk, spec.inputSize - (a - 1) * spec.inputChunk)
     terms.push({ exponent: a, source: 'weights', scalars: new Map(outputs.map((e, o) => [(a - 1) * spec.outputSize + o, mod(e)])) })
-    terms.push({ exponent: shape.target - a, source: 'input0', scalars: new Map(weights.groups.map((e, t) => [t * chunks + a - 1, e])) })
+    terms.push({ exponent: shape.target - a, source: 'input0', scalars: new Map(perToken.map((e, t) => [t * chunks + a - 1, mod(e)])) })
     const form = pad(new Array<bigint>(length).fill(0n))
     forms.set(a, form)
     // every input value minus its zero point, and a one for the bias behind the last chunk
@@ -63,29 +77,35 @@ function denseWires(spec: DenseSpec, shape: Shape, weights: Weights, challenges:
   return { terms, offsets, forms, quadratic: rounding, constant: mod(constant) }
 }
 
-// Two committed matrices: the rows of the second stand where a dense layer has its weight rows.
+// Two committed matrices per head: the rows of the second stand where a dense layer has its weight rows.
 function productWires(spec: MatmulSpec, shape: Shape, weights: Weights, challenges: Challenges, pad: Pad): Wires {
   const [rounding = 0n, , output = 0n] = challenges.lambda
-  const chunks = (shape.target - 1) / 2
-  const features = Array.from(
-    { length: spec.outputs },
-    (_, s) => (weights.chunks[Math.floor(s / spec.outputChunk)] ?? 0n) * (weights.columns[s % spec.outputChunk] ?? 0n),
-  )
-  const sum = (values: readonly bigint[]): bigint => values.reduce((a, b) => a + b, 0n)
+  const { rows, heads, inner, outputs, innerChunk, outputChunk } = spec
+  const perHead = Math.ceil(inner / innerChunk)
+  const feature = (h: number, s: number): bigint => {
+    const i = h * outputs + s
+    return mod((weights.chunks[Math.floor(i / outputChunk)] ?? 0n) * (weights.columns[i % outputChunk] ?? 0n))
+  }
   const forms = new Map([[-1, pad(weights.columns.map((e) => output * e))]])
   const offsets = new Map<number, readonly bigint[]>()
   const terms: Term[] = [outputTerm(shape.target + 1, weights)]
-  for (let a = 1; a <= chunks; a++) {
-    const length = Math.min(spec.innerChunk, spec.inner - (a - 1) * spec.innerChunk)
-    const every = (stride: readonly bigint[]): ReadonlyMap<number, bigint> => new Map(stride.map((e, k) => [k * chunks + a - 1, mod(e)]))
-    terms.push({ exponent: a, source: 'input1', scalars: every(features) })
-    terms.push({ exponent: shape.target - a, source: 'input0', scalars: every(weights.groups) })
-    const zeros = new Array<bigint>(length).fill(0n)
-    forms.set(a, pad(zeros))
-    forms.set(shape.target - a, pad(zeros))
-    const shift = (value: bigint): readonly bigint[] => Array.from({ length: shape.columns }, (_, k) => (k < length ? mod(value) : 0n))
-    offsets.set(a, shift(BigInt(-spec.zeroPointB) * sum(features)))
-    offsets.set(shape.target - a, shift(BigInt(-spec.zeroPointA) * sum(weights.groups)))
+  for (let h = 0; h < heads; h++) {
+    for (let k = 0; k < perHead; k++) {
+      const power = h * perHead + k + 1
+      const length = Math.min(innerChunk, inner - k * innerChunk)
+      const left = new Map<number, bigint>()
+      for (let t = 0; t < rows; t++) left.set((t * heads + h) * perHead + k, weights.groups[t] ?? 0n)
+      const right = new Map<number, bigint>()
+      for (let s = 0; s < outputs; s++) right.set((spec.orderB === 'tokens' ? s * heads + h : h * outputs + s) * perHead + k, feature(h, s))
+      terms.push({ exponent: power, source: 'input1', scalars: right }, { exponent: shape.target - power, source: 'input0', scalars: left })
+      const zeros = new Array<bigint>(length).fill(0n)
+      forms.set(power, pad(zeros))
+      forms.set(shape.target - power, pad(zeros))
+      const sum = (scalars: ReadonlyMap<number, bigint>): bigint => [...scalars.values()].reduce((a, b) => a + b, 0n)
+      const shift = (value: bigint): readonly bigint[] => Array.from({ length: shape.columns }, (_, c) => (c < length ? mod(value) : 0n))
+      offsets.set(power, shift(BigInt(-spec.zeroPointB) * sum(right)))
+      offsets.set(shape.target - power, shift(BigInt(-spec.zeroPointA) * sum(left)))
+    }
   }
   const base = constantOf(spec.requantisation) + BigInt(spec.bias)
   const constant = weights.total * (rounding * base - output * BigInt(spec.requantisation.low))
@@ -159,7 +179,7 @@ function convolutionWires(spec: ConvolutionSpec, shape: Shape, weights: Weights,
 
 // Kinds without hidden weights: every constraint is linear in the committed tensors, with public coefficients.
 function publicWires(
-  spec: Exclude<LayerSpec, DenseSpec | ConvolutionSpec | MatmulSpec>,
+  spec: Exclude<LayerSpec, DenseSpec | ConvolutionSpec | MatmulSpec | SoftmaxSpec | LayerNormSpec>,
   _shape: Shape,
   weights: Weights,
   challenges: Challenges,

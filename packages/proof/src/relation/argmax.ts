@@ -21,7 +21,7 @@ export function argmaxRelation(spec: ArgmaxSpec): Relation {
     output: { groups: 1, length: 1, chunk: 1 },
     weightRows: 0,
     linkColumns: 0,
-    auxiliaryColumns: spec.size + 1,
+    auxiliaries: [{ groups: 1, length: spec.size + 1, chunk: spec.size + 1 }],
     columns,
     target: 0,
     vectorExponents: [0, 1, 2, 3],

@@ -30,7 +30,7 @@ export function convolutionRelation(spec: ConvolutionSpec): Relation {
     output,
     weightRows: outputChannels,
     linkColumns: taps,
-    auxiliaryColumns: 0,
+    auxiliaries: [],
     columns,
     target: 3,
     vectorExponents: [0, 1, 2, 4, 5],

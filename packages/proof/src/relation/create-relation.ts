@@ -1,5 +1,14 @@
 // From a layer spec to its relation, after checking every bound that the soundness argument uses.
-import { type LayerRequantisation, type LayerSpec, layerSpecSchema, type LayerWindow, MalformedError } from '@tacit/protocol'
+import {
+  isDense,
+  type LayerNormSpec,
+  type LayerRequantisation,
+  type LayerSpec,
+  layerSpecSchema,
+  type LayerWindow,
+  MalformedError,
+  type SoftmaxSpec,
+} from '@tacit/protocol'
 import { UnsupportedLayerError } from '../errors.ts'
 import { argmaxRelation } from './argmax.ts'
 import { convolutionRelation } from './convolution.ts'
@@ -85,8 +94,10 @@ export function outputCountOf(spec: LayerSpec): number {
 // Known before the numbering is built, so that no spec makes anybody allocate for it.
 function rowBitsOf(spec: LayerSpec): number {
   const bits = (sizes: readonly number[]): number => sizes.reduce((sum, size) => sum + bitsFor(Math.ceil(size)), 0)
-  if (spec.kind === 'denseTransposed') return bits([spec.outputSize, spec.rows / spec.outputChunk, spec.outputChunk / spec.slots])
-  if (spec.kind === 'dense') return bits([spec.rows, spec.outputSize / spec.outputChunk, spec.outputChunk / spec.slots])
+  if (isDense(spec)) {
+    const [groups, length] = spec.kind === 'dense' ? [spec.rows, spec.outputSize] : [spec.outputSize, spec.rows]
+    return bits([groups, length / spec.outputChunk, spec.outputChunk / spec.slots])
+  }
   if (spec.kind === 'matmul') return bits([spec.rows, (spec.heads * spec.outputs) / spec.outputChunk, spec.outputChunk / spec.slots])
   if (spec.kind === 'softmax') return bits([spec.rows, spec.heads, spec.size / spec.slots])
   if (spec.kind === 'layerNorm') return bits([spec.rows, spec.size / spec.chunk, spec.chunk / spec.slots])

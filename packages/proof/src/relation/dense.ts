@@ -1,12 +1,13 @@
 // Dense layer over `rows` tokens. For input chunk a: w_a = sum_o e_o (M_o W_o,a | B_o) meets x_a = sum_t e_t (x_t,a - z | 1); the column
-// behind the input columns of the last chunk carries bias and constant one.
+// behind the input columns of the last chunk carries bias and constant one. Transposed, the groups of the output are its features and
+// the columns its tokens; nothing else changes.
 import type { DenseSpec } from '@tacit/protocol'
 import { mod } from '../kernels/field.ts'
 import { type Kernels, SCALAR_BYTES } from '../kernels/kernels.ts'
 import { placeScalars } from '../kernels/scalars.ts'
 import { constantOffset, FormBuilder } from './forms.ts'
 import { OUTPUT, ROUNDING, requantisationGate } from './gate.ts'
-import { chunkLength, createIndexSpace, outer } from './index-space.ts'
+import { chunkCount, chunkLength, createIndexSpace, outer, sumOf } from './index-space.ts'
 import type { Contribution, Offset, Relation } from './relation.ts'
 import { roundingConstant } from './rounding.ts'
 
@@ -14,7 +15,10 @@ import { roundingConstant } from './rounding.ts'
 export function denseRelation(spec: DenseSpec): Relation {
   const { rows, inputSize, outputSize, inputChunk, outputChunk, requantisation } = spec
   const input = { groups: rows, length: inputSize, chunk: inputChunk }
-  const output = { groups: rows, length: outputSize, chunk: outputChunk }
+  const transposed = spec.kind === 'denseTransposed'
+  const output = transposed
+    ? { groups: outputSize, length: rows, chunk: outputChunk }
+    : { groups: rows, length: outputSize, chunk: outputChunk }
   const space = createIndexSpace(output, [outputChunk], spec.slots)
   const chunks = Math.ceil(inputSize / inputChunk)
   const target = 2 * chunks + 1
@@ -27,7 +31,7 @@ export function denseRelation(spec: DenseSpec): Relation {
     output,
     weightRows: chunks * outputSize,
     linkColumns: 0,
-    auxiliaryColumns: 0,
+    auxiliaries: [],
     columns,
     target,
     vectorExponents: [0, ...powers, target + 1],
@@ -35,9 +39,11 @@ export function denseRelation(spec: DenseSpec): Relation {
     hasProduct: true,
     wire: (kernels, weights, { lambda, psi }) => {
       const [rounding, outputWeight] = [lambda[ROUNDING] ?? 0n, lambda[OUTPUT] ?? 0n]
-      const outputs = outer(kernels, weights.chunksOfGroup, space.chunksPerGroup, weights.columns, outputChunk)
+      const inGroup = outer(kernels, weights.chunksOfGroup, space.chunksPerGroup, weights.columns, outputChunk)
+      const [outputs, tokens] = transposed ? [weights.groups, inGroup] : [inGroup, weights.groups]
+      const tokenSum = sumOf(kernels, tokens, rows)
       const contributions: Contribution[] = [
-        { exponent: target + 1, source: 'output', start: 0, stride: 1, count: rows * space.chunksPerGroup, scalars: weights.chunks },
+        { exponent: target + 1, source: 'output', start: 0, stride: 1, count: chunkCount(output), scalars: weights.chunks },
       ]
       const offsets: Offset[] = []
       const builder = new FormBuilder(kernels, columns, psi)
@@ -47,15 +53,13 @@ export function denseRelation(spec: DenseSpec): Relation {
         const length = chunkLength(input, a - 1)
         contributions.push(
           { exponent: a, source: 'weights', start: (a - 1) * outputSize, stride: 1, count: outputSize, scalars: outputs },
-          { exponent: target - a, source: 'input0', start: a - 1, stride: chunks, count: rows, scalars: weights.groups },
+          { exponent: target - a, source: 'input0', start: a - 1, stride: chunks, count: rows, scalars: tokens },
         )
-        offsets.push(
-          constantOffset(kernels, target - a, { start: 0, count: length, value: BigInt(-spec.inputZeroPoint) * weights.groupSum }),
-        )
+        offsets.push(constantOffset(kernels, target - a, { start: 0, count: length, value: mod(BigInt(-spec.inputZeroPoint) * tokenSum) }))
         const surplus = builder.add(a, { vector: 0, count: length, scalar: 0n }, inputChunk)
         if (a < chunks) continue
-        offsets.push(constantOffset(kernels, target - a, { start: inputChunk, count: 1, value: weights.groupSum }))
-        constant -= surplus * weights.groupSum
+        offsets.push(constantOffset(kernels, target - a, { start: inputChunk, count: 1, value: tokenSum }))
+        constant -= surplus * tokenSum
       }
       return { contributions, offsets, forms: builder.forms, quadratic: rounding, constant: mod(constant) }
     },

@@ -37,7 +37,7 @@ function elementwise(sizes: Sizes, gate: Gate, terms: Terms, sources: readonly S
     output: layout,
     weightRows: 0,
     linkColumns: 0,
-    auxiliaryColumns: 0,
+    auxiliaries: [],
     columns: sizes.chunk,
     target: 0,
     vectorExponents: [0, 1, ...sources.map((_, k) => k + 2)],

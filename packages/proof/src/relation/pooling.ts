@@ -37,7 +37,7 @@ function poolRelation(spec: PoolSpec, gate: Gate, build: Build): Relation {
     output,
     weightRows: 0,
     linkColumns: 0,
-    auxiliaryColumns: 0,
+    auxiliaries: [],
     columns,
     target: 0,
     vectorExponents: [0, 1, 2],

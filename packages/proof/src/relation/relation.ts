@@ -5,7 +5,7 @@ import type { Gate } from './gate.ts'
 import type { ActivationLayout, IndexSpace, SpaceWeights } from './index-space.ts'
 
 /** Where a committed vector comes from. */
-export type Source = 'weights' | 'input0' | 'input1' | 'output' | 'link' | 'auxiliary'
+export type Source = 'weights' | 'input0' | 'input1' | 'output' | 'link' | 'auxiliary' | 'auxiliary1'
 
 /** c^exponent * sum of scalars_i * commitment[start + stride i]; scalars in kernel memory. */
 export type Contribution = {
@@ -54,8 +54,8 @@ export type Relation = {
   readonly weightRows: number
   /** Columns of a weight row and of the prover's link vector (convolution), 0 if there is none. */
   readonly linkColumns: number
-  /** Columns of the auxiliary commitment (argmax), 0 if there is none. */
-  readonly auxiliaryColumns: number
+  /** Tensors that the prover commits to before anything else: 'auxiliary', 'auxiliary1'. */
+  readonly auxiliaries: readonly ActivationLayout[]
   /** Length of f1. */
   readonly columns: number
   /** The power whose coefficient is checked. */

@@ -10,7 +10,7 @@ export type Accumulators = Float64Array | BigInt64Array
 
 /** The accumulators of a requantising layer. */
 export function accumulate(
-  spec: Exclude<LayerSpec, { readonly kind: 'maxPool' | 'argmax' | 'table' }>,
+  spec: Exclude<LayerSpec, { readonly kind: 'maxPool' | 'argmax' | 'table' | 'softmax' | 'layerNorm' }>,
   inputs: readonly Int8Array[],
   weights: LayerWeights | undefined,
 ): Accumulators {
@@ -21,6 +21,13 @@ export function accumulate(
       const { multipliers, biases } = weights ?? none
       const channel = (i: number): number => i % spec.outputSize
       return finish(denseSums(spec, x, (weights ?? none).weights), spec.requantisation, { multipliers, biases, channel })
+    }
+    case 'denseTransposed': {
+      const { multipliers, biases } = weights ?? none
+      const { rows, outputSize } = spec
+      const sums = denseSums(spec, x, (weights ?? none).weights)
+      const turned = sums.map((_, i) => sums[(i % rows) * outputSize + Math.floor(i / rows)] ?? 0)
+      return finish(turned, spec.requantisation, { multipliers, biases, channel: (i) => Math.floor(i / rows) })
     }
     case 'conv': {
       const { multipliers, biases } = weights ?? none
@@ -95,13 +102,17 @@ function denseSums(spec: DenseSpec, x: Int8Array, weights: Int8Array): Float64Ar
 }
 
 function productSums(spec: MatmulSpec, a: Int8Array, b: Int8Array): Float64Array {
-  const { rows, inner, outputs, zeroPointA, zeroPointB } = spec
-  const sums = new Float64Array(rows * outputs)
+  const { rows, heads, inner, outputs, orderB, zeroPointA, zeroPointB } = spec
+  const sums = new Float64Array(rows * heads * outputs)
   for (let t = 0; t < rows; t++) {
-    for (let s = 0; s < outputs; s++) {
-      let sum = 0
-      for (let k = 0; k < inner; k++) sum += ((a[t * inner + k] ?? 0) - zeroPointA) * ((b[s * inner + k] ?? 0) - zeroPointB)
-      sums[t * outputs + s] = sum
+    for (let h = 0; h < heads; h++) {
+      for (let s = 0; s < outputs; s++) {
+        const left = (t * heads + h) * inner
+        const right = (orderB === 'tokens' ? s * heads + h : h * outputs + s) * inner
+        let sum = 0
+        for (let k = 0; k < inner; k++) sum += ((a[left + k] ?? 0) - zeroPointA) * ((b[right + k] ?? 0) - zeroPointB)
+        sums[(t * heads + h) * outputs + s] = sum
+      }
     }
   }
   return sums

@@ -6,13 +6,17 @@ import type { Kernels } from '../kernels/kernels.ts'
 import { requantisationCells } from '../relation/gate.ts'
 import type { Relation } from '../relation/relation.ts'
 import { type Accumulators, accumulate, pooledValues } from './accumulate.ts'
+import { putBits } from './bits.ts'
+import { layerNormWriter } from './layer-norm.ts'
+import { softmaxWriter } from './softmax.ts'
 
 /** Cells u8[rows + 1][slots][cells] and columns i64[rows + 1][slots][columns], row 0 zero; and the layer's output. */
 export type CellWitness = {
   readonly cells: number
   readonly columns: number
   readonly output: Int8Array
-  readonly auxiliary: readonly bigint[]
+  /** One per auxiliary tensor of the relation. */
+  readonly auxiliaries: readonly Float64Array[]
 }
 
 /** Everything the prover knows about one output: bits and column values. */
@@ -32,7 +36,7 @@ export function computeCells(
   kernels.bytes(columns, 8 * slotCount * gate.columns.length).fill(0)
   const bits = kernels.bytes(cells, slotCount * gate.cells)
   const words = kernels.uint32(columns, 2 * slotCount * gate.columns.length)
-  const { output, auxiliary, write } = slotWriter(layer)
+  const { output, auxiliaries, write } = slotWriter(layer)
   space.outputs.forEach((element, k) => {
     if (element < 0) return
     const slot = space.slots + k
@@ -40,11 +44,12 @@ export function computeCells(
       storeInt64(words, 2 * (slot * gate.columns.length + column), value)
     })
   })
-  return { cells, columns, output, auxiliary }
+  return { cells, columns, output, auxiliaries }
 }
 
 type Writer = (element: number, bits: Uint8Array, column: (index: number, value: number | bigint) => void) => void
-type SlotWriter = { readonly output: Int8Array; readonly auxiliary: readonly bigint[]; readonly write: Writer }
+/** The output of a layer, what the prover adds to it, and how to write the cells of one output. */
+export type SlotWriter = { readonly output: Int8Array; readonly auxiliaries: readonly Float64Array[]; readonly write: Writer }
 
 function slotWriter(layer: {
   readonly spec: LayerSpec
@@ -57,6 +62,8 @@ function slotWriter(layer: {
     return maximumWriter(pooledValues(spec.window, x), (spec.window.kernel[0] ?? 1) * (spec.window.kernel[1] ?? 1))
   if (spec.kind === 'argmax') return argmaxWriter(x)
   if (spec.kind === 'table') return tableWriter(x, spec.table)
+  if (spec.kind === 'softmax') return softmaxWriter(spec, x)
+  if (spec.kind === 'layerNorm') return layerNormWriter(spec, x)
   const accumulators = accumulate(spec, inputs, weights)
   const writer = requantisationWriter(accumulators, spec.requantisation)
   if (spec.kind !== 'square') return writer
@@ -82,7 +89,7 @@ function requantisationWriter(accumulators: Accumulators, requantisation: LayerR
   const lastWeight = Number(range.at(-1) ?? 0n)
   return {
     output,
-    auxiliary: [],
+    auxiliaries: [],
     write: (element, bits, column) => {
       const [rounded, remainder] = split(element)
       const value = Math.min(Math.max(rounded, 0), top)
@@ -127,7 +134,7 @@ function maximumWriter(values: Int8Array, taps: number): SlotWriter {
     output[i] = values.subarray(i * taps, (i + 1) * taps).reduce((top, value) => Math.max(top, value), -128)
   return {
     output,
-    auxiliary: [],
+    auxiliaries: [],
     write: (element, bits, column) => {
       const top = output[element] ?? 0
       const winner = values.subarray(element * taps, (element + 1) * taps).indexOf(top)
@@ -147,10 +154,10 @@ function argmaxWriter(values: Int8Array): SlotWriter {
   const top = values.reduce((largest, value) => Math.max(largest, value), -128)
   const winner = values.indexOf(top)
   if (winner > 127) throw new WitnessMismatchError('The index of the largest value does not fit an int8 output.')
-  const auxiliary = [...Array.from(values, (_, k) => (k === winner ? 1n : 0n)), BigInt(top)]
+  const auxiliary = Float64Array.from([...Array.from(values, (_, k) => (k === winner ? 1 : 0)), top])
   return {
     output: Int8Array.of(winner),
-    auxiliary,
+    auxiliaries: [auxiliary],
     write: (element, bits, column) => {
       const distance = top - (values[element] ?? 0) - (element < winner ? 1 : 0)
       bits[0] = element === winner ? 1 : 0
@@ -164,7 +171,7 @@ function argmaxWriter(values: Int8Array): SlotWriter {
 function tableWriter(values: Int8Array, table: readonly number[]): SlotWriter {
   return {
     output: values.map((value) => table[value + 128] ?? 0),
-    auxiliary: [],
+    auxiliaries: [],
     write: (element, bits, column) => {
       const index = (values[element] ?? 0) + 128
       const [high, low] = [index >> 4, index & 15]
@@ -176,14 +183,6 @@ function tableWriter(values: Int8Array, table: readonly number[]): SlotWriter {
       column(33, 1)
       column(34, index)
     },
-  }
-}
-
-function putBits(bits: Uint8Array, at: number, width: number, value: number): void {
-  let rest = value
-  for (let k = 0; k < width; k++) {
-    bits[at + k] = rest & 1
-    rest = Math.floor(rest / 2)
   }
 }
 

@@ -1,14 +1,15 @@
 // Small statements with random weights: what the compiler makes from a graph, made by hand for tests and benchmarks.
-import type {
-  Address,
-  Bytes32,
-  ConvolutionSpec,
-  DenseSpec,
-  LayerContext,
-  LayerRequantisation,
-  LayerSpec,
-  LayerStatement,
-  ModelId,
+import {
+  type Address,
+  type Bytes32,
+  type ConvolutionSpec,
+  type DenseSpec,
+  isDense,
+  type LayerContext,
+  type LayerRequantisation,
+  type LayerSpec,
+  type LayerStatement,
+  type ModelId,
 } from '@tacit/protocol'
 import { type ActivationOpening, commitActivation } from '../../src/commit/activation.ts'
 import { commitWeights, type LayerWeights, type SecretWeights } from '../../src/commit/weights.ts'
@@ -85,12 +86,11 @@ export function convolutionSpec(overrides: Partial<ConvolutionSpec> = {}): Convo
 }
 
 export function randomWeights(spec: LayerSpec, next: () => number): LayerWeights {
-  if (spec.kind !== 'dense' && spec.kind !== 'conv') return { weights: new Int8Array(0), multipliers: [], biases: [] }
-  const outputs = spec.kind === 'dense' ? spec.outputSize : spec.outputChannels
-  const terms =
-    spec.kind === 'dense'
-      ? spec.inputSize
-      : (spec.window.channels / spec.group) * (spec.window.kernel[0] ?? 1) * (spec.window.kernel[1] ?? 1)
+  if (!isDense(spec) && spec.kind !== 'conv') return { weights: new Int8Array(0), multipliers: [], biases: [] }
+  const outputs = isDense(spec) ? spec.outputSize : spec.outputChannels
+  const terms = isDense(spec)
+    ? spec.inputSize
+    : (spec.window.channels / spec.group) * (spec.window.kernel[0] ?? 1) * (spec.window.kernel[1] ?? 1)
   const scale = Math.min(1, 8 / Math.sqrt(terms))
   return {
     weights: Int8Array.from({ length: outputs * terms }, () => Math.round((next() + next() + next() - 1.5) * 80)),
@@ -128,7 +128,7 @@ export async function buildLayer(
   const next = seeded(options.seed ?? 1)
   const relation = createRelation(spec)
   const place = context(options.layerIndex ?? 0)
-  const hasWeights = spec.kind === 'dense' || spec.kind === 'conv'
+  const hasWeights = isDense(spec) || spec.kind === 'conv'
   const values = hasWeights ? (options.weights ?? randomWeights(spec, next)) : undefined
   const secret =
     values === undefined ? undefined : await commitWeights(spec, values, { engine, layerIndex: place.layerIndex, seed: random(32) })

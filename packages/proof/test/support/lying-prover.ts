@@ -2,6 +2,7 @@
 // can lie about any cell, any column of any commitment and any message. Slow; never used outside tests.
 import {
   concatBytes,
+  isDense,
   type LayerContext,
   type LayerSpec,
   type LayerStatement,
@@ -13,7 +14,18 @@ import {
 import type { LayerWeights } from '../../src/commit/weights.ts'
 import type { ProofEngine } from '../../src/engine.ts'
 import { scalarBytes } from '../../src/kernels/field.ts'
-import { combine, digest, generator, inner, mod, type Point, power, ReferenceTranscript, toNumber, word } from '../../src/reference/arithmetic.ts'
+import {
+  combine,
+  digest,
+  generator,
+  inner,
+  mod,
+  type Point,
+  power,
+  ReferenceTranscript,
+  toNumber,
+  word,
+} from '../../src/reference/arithmetic.ts'
 import {
   type Challenges,
   existingRows,
@@ -40,7 +52,8 @@ export type Instance = {
   weights: Opened[]
   inputs: Opened[][]
   output: Opened[]
-  auxiliary: Opened | undefined
+  /** The chunks of every auxiliary tensor. */
+  auxiliary: Opened[][]
   /** One array of slots * cells field elements per existing row. */
   cells: bigint[][]
 }
@@ -71,17 +84,17 @@ const bits = (n: number): number => Math.ceil(Math.log2(n))
 /** An honest instance from integers. */
 export function honestInstance(engine: ProofEngine, spec: LayerSpec, tensors: readonly Int8Array[], weights?: LayerWeights): Instance {
   const relation = createRelation(spec)
-  const { cells, output, auxiliary } = engine.kernels.scoped(() => {
+  const { cells, output, auxiliaries } = engine.kernels.scoped(() => {
     const witness = computeCells(engine.kernels, relation, { spec, inputs: tensors, weights })
     const perRow = relation.space.slots * relation.gate.cells
     const rows = Array.from({ length: relation.space.rows.length }, (_, k) =>
       [...engine.kernels.bytes(witness.cells + (k + 1) * perRow, perRow)].map(BigInt),
     )
-    return { cells: rows, output: witness.output, auxiliary: witness.auxiliary }
+    return { cells: rows, output: witness.output, auxiliaries: witness.auxiliaries }
   })
-  const cut = (values: Int8Array, layout: (typeof relation.inputs)[number]): Opened[] =>
+  const cut = (values: Int8Array | Float64Array, layout: (typeof relation.inputs)[number]): Opened[] =>
     Array.from({ length: chunkCount(layout) }, (_, k) =>
-      opened([...values.subarray(chunkStart(layout, k), chunkStart(layout, k) + chunkLength(layout, k))].map(BigInt)),
+      opened(Array.from(values.subarray(chunkStart(layout, k), chunkStart(layout, k) + chunkLength(layout, k)), BigInt)),
     )
   return {
     spec,
@@ -89,7 +102,7 @@ export function honestInstance(engine: ProofEngine, spec: LayerSpec, tensors: re
     weights: weightRows(spec, weights),
     inputs: relation.inputs.map((layout, k) => cut(tensors[k] ?? new Int8Array(0), layout)),
     output: cut(output, relation.output),
-    auxiliary: auxiliary.length > 0 ? opened(auxiliary) : undefined,
+    auxiliary: relation.auxiliaries.map((layout, k) => cut(auxiliaries[k] ?? new Float64Array(0), layout)),
     cells,
   }
 }
@@ -98,7 +111,7 @@ function weightRows(spec: LayerSpec, weights: LayerWeights | undefined): Opened[
   if (weights === undefined) return []
   const { multipliers, biases } = weights
   const scaled = (o: number, row: Int8Array): bigint[] => [...row].map((w) => BigInt(w) * BigInt(multipliers[o] ?? 0))
-  if (spec.kind === 'dense') {
+  if (isDense(spec)) {
     const rows: Opened[] = []
     for (let from = 0; from < spec.inputSize; from += spec.inputChunk) {
       for (let o = 0; o < spec.outputSize; o++) {
@@ -153,7 +166,7 @@ export function proveAnything(instance: Instance, statement: LayerStatement, lie
     transcript.absorb(tag, digest(bytes))
   }
   const draw = (tag: string, n = 1): bigint[] => Array.from({ length: n }, () => transcript.challenge(tag))
-  if (instance.auxiliary !== undefined) send('auxiliary', [commit(instance.auxiliary)])
+  if (instance.auxiliary.length > 0) send('auxiliary', instance.auxiliary.flat().map(commit))
   const rows = instance.cells.map(opened)
   send('cells', rows.map(commit))
   const tau = draw('tau', rowBits + bits(shape.slots))
@@ -305,7 +318,8 @@ function combineVectors(
     input1: instance.inputs[1] ?? [],
     output: instance.output,
     link: link === undefined ? [] : [link],
-    auxiliary: instance.auxiliary === undefined ? [] : [instance.auxiliary],
+    auxiliary: instance.auxiliary[0] ?? [],
+    auxiliary1: instance.auxiliary[1] ?? [],
   }
   const vectors = new Map<number, Opened>()
   for (const exponent of shape.vectors.filter((e) => e !== 0)) {

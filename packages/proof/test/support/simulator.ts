@@ -27,10 +27,11 @@ export function simulate(spec: LayerSpec): {
   const given = {
     weights: many(shape.weightRows),
     input0: many(chunkCount(relation.inputs[0] ?? { groups: 0, length: 1, chunk: 1 })),
-    input1: [] as P[],
+    input1: relation.inputs[1] === undefined ? [] : many(chunkCount(relation.inputs[1])),
     output: many(chunkCount(relation.output)),
     link: many(shape.link > 0 ? 1 : 0),
-    auxiliary: many(shape.auxiliary > 0 ? 1 : 0),
+    auxiliary: many(shape.auxiliary[0] ?? 0),
+    auxiliary1: many(shape.auxiliary[1] ?? 0),
   }
   const rows = existingRows(shape)
   const rowBits = digitSizes(shape)
@@ -126,13 +127,13 @@ export function simulate(spec: LayerSpec): {
   })
   const T1 = randomPoint()
   const T0 = combine([U, H], [gate, theta2]).subtract(combine([T1, Z], [c, c * c]))
-  const points = [...given.auxiliary, ...D, ...given.link, Z0, ...rounds, A1, A2, ...phi, T0, T1]
+  const points = [...given.auxiliary, ...given.auxiliary1, ...D, ...given.link, Z0, ...rounds, A1, A2, ...phi, T0, T1]
   const used: Record<string, number> = {}
   return {
     statement: {
       spec,
       weights: shape.weightRows > 0 ? hex(given.weights) : null,
-      inputs: [hex(given.input0)],
+      inputs: [hex(given.input0), ...(given.input1.length > 0 ? [hex(given.input1)] : [])],
       output: hex(given.output),
       context: context(),
     },
