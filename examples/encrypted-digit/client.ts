@@ -6,7 +6,7 @@ import { readFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import { gunzipSync } from 'node:zlib'
 import { compileEncrypted, describePlan } from '@tacit/compiler'
-import { EncryptedModelClient, serializeEncodedNetwork } from '@tacit/fhe'
+import { EncryptedModelClient, hashEncodedIntegers, serializeEncodedNetwork } from '@tacit/fhe'
 import { digitInput, parseDigits, parseOnnx, splitDigits } from '@tacit/model'
 import { readFrames, writeFrame } from './frames.ts'
 
@@ -25,6 +25,7 @@ const client = new EncryptedModelClient({
   worker: 'the other process',
   modelRoot: model.root,
   plan: model.plan,
+  integersHash: hashEncodedIntegers(model.encoded),
   random: (size) => new Uint8Array(randomBytes(size)),
   // Two processes of one program trust their pipe; a network client checks the worker's signature here.
   verifyWorker: () => true,

@@ -42,6 +42,13 @@ export class MissingKeyError extends FheError<'fhe.missing-key'> {
   }
 }
 
+/** A source of randomness that gave too few bytes, or the same bytes twice. */
+export class WeakRandomnessError extends FheError<'fhe.weak-randomness'> {
+  constructor(reason: string) {
+    super('fhe.weak-randomness', `The source of randomness cannot be trusted: ${reason}.`)
+  }
+}
+
 /** No level is left to rescale into. */
 export class NoiseExhaustedError extends FheError<'fhe.noise-exhausted'> {
   readonly remainingLevels: number

@@ -5,7 +5,9 @@ export {
   type EncodedNetwork,
   encodedNetworkRoot,
   encodeNetwork,
+  hashEncodedIntegers,
   hashEncodedNetwork,
+  networkRoot,
   parseEncodedNetwork,
   serializeEncodedNetwork,
 } from './circuit/encoded-network.ts'
@@ -27,6 +29,7 @@ export {
   UnknownParametersError,
   UnsignedAnswerError,
   UnsupportedCircuitError,
+  WeakRandomnessError,
 } from './errors.ts'
 export type { RandomSource } from './internal/streams.ts'
 export { type AnswerStatement, encodeAnswerStatement, hashCiphertext } from './lifecycle/answer-statement.ts'
@@ -37,7 +40,7 @@ export {
   type EncryptedRequest,
   SealedAnswer,
 } from './lifecycle/encrypted-model-client.ts'
-export { labelBits, leakBudgetBits, outputStep, roundedBits, unverifiedAnswerLimit } from './lifecycle/leak-budget.ts'
+export { answerLimit, labelBits, leakBudgetBits, outputStep, roundedBits, unverifiedAnswerLimit } from './lifecycle/leak-budget.ts'
 export { assertSecure, type CkksParameters, getParameters, type ParameterSetName, parameterSetNames } from './parameters.ts'
 export type { Automorphism } from './ckks/automorphism.ts'
 export type { SlotValues } from './ckks/embedding.ts'

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import { inspect } from 'node:util'
-import { encodedNetworkRoot, encodeNetwork } from '../src/circuit/encoded-network.ts'
+import { encodedNetworkRoot, encodeNetwork, hashEncodedIntegers } from '../src/circuit/encoded-network.ts'
 import { evaluateInClear } from '../src/circuit/network.ts'
 import { type CircuitPlan, planCircuit } from '../src/circuit/plan.ts'
 import { CircuitSession } from '../src/circuit/session.ts'
@@ -20,6 +20,7 @@ const network = randomNetwork([64, 32, 10])
 const plan = planCircuit(network)
 const encoded = encodeNetwork(network, plan)
 const modelRoot = encodedNetworkRoot(encoded)
+const integersHash = hashEncodedIntegers(encoded)
 const { polyDegree, coefficientModuli } = getParameters(plan.parameters)
 const modulus = BigInt(coefficientModuli[0] ?? 0) * BigInt(coefficientModuli[1] ?? 0)
 const input = new Float64Array(64).fill(0.5)
@@ -35,6 +36,7 @@ function createClient(label = 1) {
     worker: 'worker-a',
     modelRoot,
     plan,
+    integersHash,
     random: fakeRandom(label),
     verifyWorker: (statement, signature) => {
       last = Uint8Array.from(statement)

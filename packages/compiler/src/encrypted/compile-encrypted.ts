@@ -6,7 +6,7 @@ import { findAffineSegments } from './affine-segments.ts'
 export type EncryptedModel = {
   readonly plan: CircuitPlan
   readonly encoded: EncodedNetwork
-  /** SHA-256 of the encoded integers: the fourth commitment of a model. */
+  /** Root of plan and encoded integers: the fourth commitment of a model. */
   readonly root: Uint8Array
   /** The network in the clear, as the matrices that were encoded. */
   readonly network: SquareNetwork

@@ -6,7 +6,7 @@ import { MalformedEncryptionError } from '../errors.ts'
 import { at, range } from '../internal/at.ts'
 import { getParameters } from '../parameters.ts'
 import type { DenseLayer, SquareNetwork } from './network.ts'
-import { parsePlan } from './parse-plan.ts'
+import { encodePlan, parsePlan } from './parse-plan.ts'
 import { type CircuitPlan, type HiddenPlan, powerOfTwo } from './plan.ts'
 
 /** The integers of one hidden layer: a polynomial per diagonal, and the bias. */
@@ -103,17 +103,21 @@ const encodingVersion = 1
 const maximumPlanBytes = 1 << 20
 
 /** The canonical bytes of an encoded network: the plan as JSON, then every integer in 8 bytes, two's complement, little-endian. */
-export function serializeEncodedNetwork({ plan, hidden, output, outputBias }: EncodedNetwork): Uint8Array<ArrayBuffer> {
+export function serializeEncodedNetwork(encoded: EncodedNetwork): Uint8Array<ArrayBuffer> {
+  const json = encodePlan(encoded.plan)
+  const head = new Uint8Array(8)
+  head.set([0x54, 0x46, 0x6d, 0x64, encodingVersion])
+  const length = new Uint8Array(new Uint32Array([json.length]).buffer)
+  return concatBytes(head, length, json, encodeIntegers(encoded))
+}
+
+function encodeIntegers({ hidden, output, outputBias }: EncodedNetwork): Uint8Array {
   const polynomials = [...hidden.flatMap(({ diagonals, bias }) => [...diagonals, bias]), output]
-  const json = utf8(JSON.stringify(plan))
   const integers = new BigInt64Array(polynomials.reduce((sum, { length }) => sum + length, 0) + outputBias.length)
   let offset = 0
   for (const polynomial of polynomials) for (const value of polynomial) integers[offset++] = BigInt(value)
   for (const value of outputBias) integers[offset++] = value
-  const head = new Uint8Array(8)
-  head.set([0x54, 0x46, 0x6d, 0x64, encodingVersion])
-  const length = new Uint8Array(new Uint32Array([json.length]).buffer)
-  return concatBytes(head, length, json, new Uint8Array(integers.buffer))
+  return new Uint8Array(integers.buffer)
 }
 
 /**
@@ -122,12 +126,8 @@ export function serializeEncodedNetwork({ plan, hidden, output, outputBias }: En
  */
 export function parseEncodedNetwork(bytes: Uint8Array): EncodedNetwork {
   const what = 'The encoded network'
-  const head = [0x54, 0x46, 0x6d, 0x64, encodingVersion, 0, 0, 0]
-  if (bytes.length < 12 || head.some((byte, i) => bytes[i] !== byte)) throw new MalformedEncryptionError(what, 'is something else')
-  const length = new DataView(bytes.buffer, bytes.byteOffset, 12).getUint32(8, true)
-  const rest = bytes.subarray(12 + length)
-  if (length > maximumPlanBytes || rest.length % 8 !== 0) throw new MalformedEncryptionError(what, 'does not have its length')
-  const plan = parsePlan(bytes.subarray(12, 12 + length))
+  const { json, integers: rest } = splitEncoded(bytes)
+  const plan = parsePlan(json)
   const { polyDegree } = getParameters(plan.parameters)
   const polynomials = plan.hidden.reduce((sum, { diagonals }) => sum + diagonals + 1, 1)
   if (rest.length !== 8 * (polynomials * polyDegree + plan.output.outputs))
@@ -141,14 +141,47 @@ export function parseEncodedNetwork(bytes: Uint8Array): EncodedNetwork {
   return encoded
 }
 
-/** The hash that stands for an encoded network in the model's root. */
+/**
+ * The hash that stands for an encoded network in the model's root: of the hashes of plan and integers, so that a client checks a plan
+ * against it with 32 bytes more and without the weights.
+ */
 export function encodedNetworkRoot(encoded: EncodedNetwork): Uint8Array {
-  return sha256(serializeEncodedNetwork(encoded))
+  return networkRoot(encoded.plan, hashEncodedIntegers(encoded))
 }
 
-/** The same hash from the bytes as they arrived. */
+/** SHA-256 of the integers of an encoded network. */
+export function hashEncodedIntegers(encoded: EncodedNetwork): Uint8Array {
+  return sha256(encodeIntegers(encoded))
+}
+
+/** {@link encodedNetworkRoot} from the plan and the hash of the integers. */
+export function networkRoot(plan: CircuitPlan, integersHash: Uint8Array): Uint8Array {
+  return rootOf(encodePlan(plan), integersHash)
+}
+
+const rootDomain = utf8('tacit/fhe/network/1')
+
+function rootOf(planJson: Uint8Array, integersHash: Uint8Array): Uint8Array {
+  return sha256(concatBytes(rootDomain, sha256(planJson), integersHash))
+}
+
+/**
+ * The same root from the bytes as they arrived.
+ * @throws MalformedEncryptionError
+ */
 export function hashEncodedNetwork(bytes: Uint8Array): Uint8Array {
-  return sha256(bytes)
+  const { json, integers } = splitEncoded(bytes)
+  return rootOf(json, sha256(integers))
+}
+
+function splitEncoded(bytes: Uint8Array): { readonly json: Uint8Array; readonly integers: Uint8Array } {
+  const what = 'The encoded network'
+  const head = [0x54, 0x46, 0x6d, 0x64, encodingVersion, 0, 0, 0]
+  if (bytes.length < 12 || head.some((byte, i) => bytes[i] !== byte)) throw new MalformedEncryptionError(what, 'is something else')
+  const length = new DataView(bytes.buffer, bytes.byteOffset, 12).getUint32(8, true)
+  const integers = bytes.subarray(12 + length)
+  if (length > maximumPlanBytes || integers.length % 8 !== 0) throw new MalformedEncryptionError(what, 'does not have its length')
+  return { json: bytes.subarray(12, 12 + length), integers }
 }
 
 /** @throws MalformedEncryptionError when a polynomial does not have its length or a value does not fit. */

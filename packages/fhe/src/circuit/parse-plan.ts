@@ -1,6 +1,8 @@
+import { equalBytes, utf8 } from '@tacit/protocol'
 import { MalformedEncryptionError } from '../errors.ts'
+import { maximumKeys } from '../ckks/evaluation-keys.ts'
 import { getParameters, parameterSetNames } from '../parameters.ts'
-import type { CircuitPlan } from './plan.ts'
+import { type CircuitPlan, fitsOutputs, planSizes } from './plan.ts'
 
 type Check = (value: unknown) => boolean
 type Shape = { readonly [field: string]: Check }
@@ -48,7 +50,7 @@ const planShape = object({
 })
 
 /**
- * Reads a plan from JSON bytes and checks that an evaluator can follow it without leaving its buffers.
+ * Reads a plan from JSON bytes and checks it.
  * @throws MalformedEncryptionError
  */
 export function parsePlan(bytes: Uint8Array): CircuitPlan {
@@ -59,10 +61,37 @@ export function parsePlan(bytes: Uint8Array): CircuitPlan {
   } catch {
     throw new MalformedEncryptionError(what, 'is not JSON')
   }
+  assertPlan(value)
+  // One name for one plan: its hash is part of a model's root, so no second spelling of it is accepted.
+  if (!equalBytes(encodePlan(value), bytes)) throw new MalformedEncryptionError(what, 'is not written canonically')
+  return value
+}
+
+/**
+ * The canonical bytes of a plan, which are hashed into a model's root: JSON with sorted names and no spaces, numbers as ECMAScript writes
+ * them (RFC 8785 for plans, whose names are ASCII; documents of the protocol hold no fractions, plans do).
+ */
+export function encodePlan(plan: CircuitPlan): Uint8Array<ArrayBuffer> {
+  return utf8(JSON.stringify(plan, sortNames))
+}
+
+function sortNames(_name: string, value: unknown): unknown {
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) return value
+  return Object.fromEntries(Object.entries(value).sort(([a], [b]) => (a < b ? -1 : 1)))
+}
+
+/**
+ * Checks that an evaluator can follow a plan without leaving its buffers, that a client can without memory beyond reason, and that its
+ * outputs cannot wrap. A plan may come from whoever wants the client's secret: nothing in it is believed.
+ * @throws MalformedEncryptionError
+ */
+export function assertPlan(value: unknown): asserts value is CircuitPlan {
+  const what = 'The circuit plan'
   if (!planShape(value)) throw new MalformedEncryptionError(what, 'has another shape')
   // The shape was checked field by field above.
   const plan = value as CircuitPlan
-  const { polyDegree, coefficientModuli } = getParameters(plan.parameters)
+  const parameters = getParameters(plan.parameters)
+  const { polyDegree, coefficientModuli } = parameters
   const slots = polyDegree / 2
   const layers = plan.hidden.length
   const powerOfTwo = (n: number): boolean => n > 0 && (n & (n - 1)) === 0
@@ -75,6 +104,9 @@ export function parsePlan(bytes: Uint8Array): CircuitPlan {
     plan.output.outputs >= 1 &&
     plan.output.outputs * (layers === 0 ? plan.output.inputs : 1) <= polyDegree &&
     plan.input.range.length === 2 &&
+    Math.max(1, ...plan.input.range.map(Math.abs)) * plan.input.scale <= 2 ** 57 &&
+    plan.input.count <= polyDegree &&
+    plan.hidden.reduce((sum, { diagonals, folds }) => sum + diagonals - 1 + folds.flat().length, 0) <= 4 * maximumKeys &&
     plan.hidden.every(
       ({ level, period, diagonals, folds }, index) =>
         level === plan.level - 2 * index &&
@@ -84,6 +116,9 @@ export function parsePlan(bytes: Uint8Array): CircuitPlan {
         diagonals <= slots &&
         folds.every((stage) => stage.length >= 1 && stage.every(({ rotation }) => rotation < slots)),
     )
-  if (!sound) throw new MalformedEncryptionError(what, 'cannot be followed')
-  return plan
+  if (!sound || !fitsOutputs(parameters, plan.output, plan.error.bound)) throw new MalformedEncryptionError(what, 'cannot be followed')
+  const sizes = planSizes(parameters, plan)
+  const names = ['requestBytes', 'responseBytes', 'keyBytes', 'keys'] as const
+  if (sizes.keys > maximumKeys || names.some((name) => sizes[name] !== plan.sizes[name]))
+    throw new MalformedEncryptionError(what, 'states other sizes than follow from it')
 }

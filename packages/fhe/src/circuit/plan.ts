@@ -1,5 +1,5 @@
 import { type Automorphism, automorphismId, rotation } from '../ckks/automorphism.ts'
-import type { KeyNeeds } from '../ckks/evaluation-keys.ts'
+import { type KeyNeeds, maximumKeys } from '../ckks/evaluation-keys.ts'
 import { seededCiphertextBytes } from '../ckks/seeded-ciphertext.ts'
 import { headerBytes, packedLimbBytes, seedBytes } from '../ckks/wire.ts'
 import { UnsupportedCircuitError } from '../errors.ts'
@@ -65,6 +65,8 @@ export type CircuitPlan = {
 }
 
 const inputScale = 2 ** 32
+/** Times the input scale, a message stays below a quarter of the smallest modulus. */
+const largestInput = 2 ** 24
 const lastSquareScale = 2 ** 30
 const innerSquareScale = 2 ** 32
 
@@ -82,18 +84,45 @@ export function planCircuit(network: SquareNetwork): CircuitPlan {
   const hidden = planHidden(parameters, network, input)
   const output = planOutput(parameters, network, hidden, bounds)
   assertFits(parameters, hidden, bounds)
+  const sizes = planSizes(parameters, { level, hidden, output })
+  if (sizes.keys > maximumKeys) {
+    const change = 'make the first hidden layer narrower, or the input smaller'
+    throw new UnsupportedCircuitError({ layer: 1, reason: `it needs ${sizes.keys} keys, there is room for ${maximumKeys}`, change })
+  }
+  const plan = { version: 1, parameters: parameters.name, level, input, hidden, output, bounds: bounds.sums, sizes } as const
+  const error = predictError(plan, network)
+  if (!fitsOutputs(parameters, output, error.bound)) {
+    const change = 'scale its weights down; only the order of the outputs matters'
+    throw new UnsupportedCircuitError({
+      layer: network.layers.length,
+      reason: 'its outputs are not exact enough to be told from noise',
+      change,
+    })
+  }
+  return { ...plan, error }
+}
+
+/** Whether outputs up to the bound, with their error, are the residues nearest to zero: then no true output wraps. */
+export function fitsOutputs({ coefficientModuli }: CkksParameters, { bound, scale }: OutputPlan, error: number): boolean {
+  const [q0 = 0, q1 = 0] = coefficientModuli
+  return (bound + error) * scale < (q0 * q1) / 2
+}
+
+/** What travels, in bytes. */
+export function planSizes(
+  parameters: CkksParameters,
+  { level, hidden, output }: Pick<CircuitPlan, 'level' | 'hidden' | 'output'>,
+): CircuitPlan['sizes'] {
   const needs = keyNeedsOf({ hidden })
   const keyBytes = needs.galois.reduce((sum, { level: l }) => sum + switchingKeyBytes(parameters, l), 0)
   const relinearizationBytes = needs.relinearization > 0 ? switchingKeyBytes(parameters, needs.relinearization) : 0
   const entries = needs.galois.length + (needs.relinearization > 0 ? 1 : 0) + 1
-  const sizes = {
+  return {
     requestBytes: seededCiphertextBytes(parameters.polyDegree, level),
     responseBytes: headerBytes + 32 + 8 * output.outputs + (parameters.polyDegree * output.width) / 8,
     keyBytes: headerBytes + seedBytes + 6 * entries + keyBytes + relinearizationBytes + 2 * packedLimbBytes(parameters.polyDegree),
     keys: entries,
   }
-  const plan = { version: 1, parameters: parameters.name, level, input, hidden, output, bounds: bounds.sums, sizes } as const
-  return { ...plan, error: predictError(plan, network) }
 }
 
 /** Which keys the evaluator of a plan needs. */
@@ -145,6 +174,11 @@ function fitsLinear({ polyDegree }: CkksParameters, { inputs, outputs }: DenseLa
 function planInput({ polyDegree }: CkksParameters, { layers, inputRange }: SquareNetwork): InputPlan {
   const first = at(layers, 0)
   const base = { count: first.inputs, range: inputRange, scale: inputScale }
+  // A coefficient is at most the largest slot, sqrt 2 times that for a complex one.
+  if (Math.max(...inputRange.map(Math.abs)) > largestInput) {
+    const change = 'scale the inputs down and the first weights up'
+    throw new UnsupportedCircuitError({ layer: 1, reason: `inputs beyond ${largestInput} do not fit the input scale`, change })
+  }
   if (layers.length === 1) return { ...base, columns: 0, shift: 0, pairs: 0 }
   const slots = polyDegree / 2
   const period = powerOfTwo(first.outputs)

@@ -2,7 +2,7 @@ import { equalBytes, toHex } from '@tacit/protocol'
 import { type EvaluationKeys, parseEvaluationKeys } from '../ckks/evaluation-keys.ts'
 import { parseSeed } from '../ckks/seeded-ciphertext.ts'
 import { MalformedEncryptionError, TicketError } from '../errors.ts'
-import type { RandomSource } from '../internal/streams.ts'
+import { drawSeeds, type RandomSource } from '../internal/streams.ts'
 import { assertEncoded, type EncodedNetwork } from './encoded-network.ts'
 import type { TraceObserver } from './evaluate.ts'
 import { createLocalRunner, type RequestRunner } from './runner.ts'
@@ -39,6 +39,8 @@ export class CircuitSession {
   /** @throws MalformedEncryptionError or MissingKeyError when the keys do not serve the plan. */
   constructor(encoded: EncodedNetwork, keyBytes: Uint8Array, options: CircuitSessionOptions) {
     assertEncoded(encoded)
+    // The size is the plan's to the byte: nobody uploads keys that nothing needs.
+    if (keyBytes.length !== encoded.plan.sizes.keyBytes) throw new MalformedEncryptionError('The key set', 'does not have its length')
     const keys = parseEvaluationKeys(keyBytes)
     if (keys.parameters !== encoded.plan.parameters) throw new MalformedEncryptionError('The key set', 'is for another parameter set')
     const tickets = options.tickets ?? defaultTickets
@@ -62,11 +64,13 @@ export class CircuitSession {
     if (seed.length !== 32) throw new TicketError('a seed has 32 bytes')
     const name = toHex(seed)
     if (this.#tickets.has(name)) throw new TicketError('this seed was announced before')
-    this.#claim(name)
-    const slot = this.#free.pop()
+    // Before the seed is claimed: a request whose announcement found no room can still be evaluated.
+    const slot = this.#free.at(-1)
     if (slot === undefined) throw new TicketError('no ticket is free')
-    const maskSeed = Uint8Array.from(this.#random(32))
+    this.#claim(name)
+    const [maskSeed] = drawSeeds(this.#random, 1) as readonly [Uint8Array]
     this.#runner.prepare(slot, seed, maskSeed)
+    this.#free.pop()
     this.#tickets.set(name, { slot, maskSeed, seed: Uint8Array.from(seed) })
   }
 
@@ -97,7 +101,7 @@ export class CircuitSession {
       return { response, maskSeed: ticket.maskSeed }
     }
     this.#claim(name)
-    const maskSeed = Uint8Array.from(this.#random(32))
+    const [maskSeed] = drawSeeds(this.#random, 1) as readonly [Uint8Array]
     return { response: this.#evaluateDirectly(request, seed, maskSeed, options.observe), maskSeed }
   }
 

@@ -5,7 +5,7 @@ import { digitPrimes } from '../internal/base-conversion.ts'
 import { factor } from '../internal/modular.ts'
 import { packLimb } from '../internal/packed-limbs.ts'
 import { allocateLimbs, ciphertextLimbs, extendedLimbs, type Limbs, productOf, type Ring, specialLimbs } from '../internal/ring.ts'
-import { expandUniform, purposes, type RandomSource, sampleError, smallToSlots } from '../internal/streams.ts'
+import { drawSeeds, expandUniform, purposes, type RandomSource, sampleError, smallToSlots } from '../internal/streams.ts'
 import type { ParameterSetName } from '../parameters.ts'
 import { type Automorphism, automorphismId, automorphismOf } from './automorphism.ts'
 import { generateSecret, type SecretKey, withSecret } from './secret-key.ts'
@@ -32,11 +32,13 @@ export type KeyPair = { readonly secretKey: SecretKey; readonly evaluationKeys: 
 /**
  * Draws a fresh secret and its evaluation keys. There is no way to make a second set for one secret: repeating the random halves
  * with new errors gives the secret away after about a thousand sets. A lost upload is sent again as the same bytes.
+ * @throws MalformedEncryptionError when a key is asked for twice (that would be such a repetition), or is not one of this ring.
+ * @throws WeakRandomnessError
  */
 export function generateKeys(ring: Ring, needs: KeyNeeds, random: RandomSource): KeyPair {
-  const secretKey = generateSecret(ring, random)
-  const seed = Uint8Array.from(random(seedBytes))
-  const errorSeed = Uint8Array.from(random(seedBytes))
+  assertNeeds(ring, needs)
+  const [secretSeed, seed, errorSeed] = drawSeeds(random, 3) as readonly [Uint8Array, Uint8Array, Uint8Array]
+  const secretKey = generateSecret(ring, secretSeed)
   const mark = ring.arena.top
   const keys = withSecret(ring, secretKey, (secret) => {
     const maker = createKeyMaker(ring, secret, seed, errorSeed)
@@ -49,6 +51,25 @@ export function generateKeys(ring: Ring, needs: KeyNeeds, random: RandomSource):
   errorSeed.fill(0)
   ring.arena.release(mark)
   return { secretKey, evaluationKeys: { parameters: ring.parameters.name, seed, keys } }
+}
+
+/** The most keys of one set: their number travels in one byte. */
+export const maximumKeys = 255
+
+function assertNeeds({ levels, slots }: Ring, { galois, relinearization, publicKey }: KeyNeeds): void {
+  const what = 'The list of keys'
+  const isLevel = (level: number): boolean => Number.isSafeInteger(level) && level >= 1 && level <= levels
+  for (const level of [relinearization, publicKey].filter((level) => level !== 0)) {
+    if (!isLevel(level)) throw new MalformedEncryptionError(what, 'asks for an impossible level')
+  }
+  const ids = galois.map(({ automorphism, level }) => {
+    const { rotation } = automorphism
+    if (!isLevel(level) || !Number.isSafeInteger(rotation) || rotation < 0 || rotation >= slots || automorphismId(automorphism) === 0)
+      throw new MalformedEncryptionError(what, 'asks for an impossible key')
+    return automorphismId(automorphism)
+  })
+  if (new Set(ids).size !== ids.length) throw new MalformedEncryptionError(what, 'asks for one key twice')
+  if (ids.length + 2 > maximumKeys) throw new MalformedEncryptionError(what, 'is too long')
 }
 
 type KeyMaker = {
@@ -140,7 +161,9 @@ export function encodeEvaluationKeys({ parameters, seed, keys }: EvaluationKeys)
  */
 export function parseEvaluationKeys(bytes: Uint8Array): EvaluationKeys {
   const what = 'The key set'
-  const { parameters, extra: count } = parseHeader(bytes, 'TFek', what)
+  const { parameters, level: headerLevel, extra: count } = parseHeader(bytes, 'TFek', what)
+  // One name for one key set: the byte that other kinds use for their level is 1 here.
+  if (headerLevel !== 1) throw new MalformedEncryptionError(what, 'has another level')
   let offset = headerBytes + seedBytes + count * entryBytes
   if (offset > bytes.length) throw new MalformedEncryptionError(what, 'is too short')
   const keys: PackedKey[] = []

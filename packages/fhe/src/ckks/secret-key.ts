@@ -1,7 +1,7 @@
 import { SecretDestroyedError } from '../errors.ts'
 import { at } from '../internal/at.ts'
 import { allocateLimbs, type Limbs, type Ring } from '../internal/ring.ts'
-import { purposes, type RandomSource, sampleTernary, smallToSlots } from '../internal/streams.ts'
+import { purposes, sampleTernary, smallToSlots } from '../internal/streams.ts'
 
 const redacted = '[SecretKey: redacted]'
 
@@ -42,12 +42,11 @@ export class SecretKey {
   }
 }
 
-/** A fresh uniform ternary secret, kept modulo every prime in slot order and Montgomery form. */
-export function generateSecret(ring: Ring, random: RandomSource): SecretKey {
+/** The uniform ternary secret of a seed, kept modulo every prime in slot order and Montgomery form. The seed is cleared. */
+export function generateSecret(ring: Ring, seed: Uint8Array): SecretKey {
   const mark = ring.arena.top
   const limbs = allocateLimbs(ring)
   const [coefficients, buffer] = [ring.arena.allocate(ring.coefficientBytes), ring.arena.allocate(ring.coefficientBytes)]
-  const seed = Uint8Array.from(random(32))
   sampleTernary(ring, seed, purposes.secret, coefficients)
   seed.fill(0)
   limbs.forEach((limb, t) => {

@@ -1,9 +1,9 @@
-import { concatBytes } from '@tacit/protocol'
-import { MalformedEncryptionError } from '../errors.ts'
+import { concatBytes, equalBytes } from '@tacit/protocol'
+import { MalformedEncryptionError, WeakRandomnessError } from '../errors.ts'
 import { at } from '../internal/at.ts'
 import { packLimb, unpackLimb } from '../internal/packed-limbs.ts'
 import { ciphertextLimbs, type Limbs, type Ring, type RingLayout, shareOut, toSlots } from '../internal/ring.ts'
-import { expandUniform, purposes, type RandomSource, sampleError } from '../internal/streams.ts'
+import { drawSeeds, expandUniform, purposes, type RandomSource, sampleError } from '../internal/streams.ts'
 import { allocateIntegers, type IntegerPolynomial, writeIntegers } from './plaintext.ts'
 import { type SecretKey, withSecret } from './secret-key.ts'
 import { encodeHeader, headerBytes, packedLimbBytes, parseHeader, seedBytes } from './wire.ts'
@@ -24,8 +24,7 @@ export function encryptSeeded(
   options: { readonly level: number; readonly random: RandomSource; readonly seed?: Uint8Array },
 ): Uint8Array<ArrayBuffer> {
   const { level, random } = options
-  const seed = Uint8Array.from(options.seed ?? random(seedBytes))
-  const errorSeed = Uint8Array.from(random(seedBytes))
+  const [seed, errorSeed] = drawPair(random, options.seed)
   const { arena, kernels, limbBytes, coefficientBytes, moduli } = ring
   const limbs = withSecret(ring, secretKey, (secret) => {
     const integers = allocateIntegers(ring)
@@ -47,6 +46,14 @@ export function encryptSeeded(
   })
   errorSeed.fill(0)
   return concatBytes(encodeHeader({ kind: 'TFcs', parameters: ring.parameters.name, level }), seed, ...limbs)
+}
+
+// The public seed and that of the error, which must differ: a source that repeats itself would publish the error.
+function drawPair(random: RandomSource, given: Uint8Array | undefined): readonly [Uint8Array, Uint8Array] {
+  if (given === undefined) return drawSeeds(random, 2) as readonly [Uint8Array, Uint8Array]
+  const [errorSeed] = drawSeeds(random, 1) as readonly [Uint8Array]
+  if (equalBytes(errorSeed, given)) throw new WeakRandomnessError('it gave the same bytes twice')
+  return [Uint8Array.from(given), errorSeed]
 }
 
 /**

@@ -1,8 +1,25 @@
+import { equalBytes } from '@tacit/protocol'
 import { at } from './at.ts'
+import { WeakRandomnessError } from '../errors.ts'
 import { type Ring, toSlots } from './ring.ts'
 
 /** Source of randomness, handed in by the caller: that many unpredictable bytes. */
 export type RandomSource = (sizeBytes: number) => Uint8Array
+
+/**
+ * Seeds of 32 bytes each. Some of them are published and others make secrets, so a source that repeats itself would publish a secret:
+ * repeated, constant and short draws are refused. That finds a source that is broken, not one that is merely weak.
+ * @throws WeakRandomnessError
+ */
+export function drawSeeds(random: RandomSource, count: number): readonly Uint8Array[] {
+  const seeds = Array.from({ length: count }, () => Uint8Array.from(random(32)))
+  seeds.forEach((seed, i) => {
+    if (seed.length !== 32) throw new WeakRandomnessError('it gave another number of bytes than it was asked for')
+    if (seed.every((byte) => byte === seed[0])) throw new WeakRandomnessError('it gave one byte over and over')
+    if (seeds.slice(0, i).some((other) => equalBytes(other, seed))) throw new WeakRandomnessError('it gave the same bytes twice')
+  })
+  return seeds
+}
 
 /** What a key stream is for: the first word of its nonce. No two streams of one seed are ever the same. */
 export const purposes = {

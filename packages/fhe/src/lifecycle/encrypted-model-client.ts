@@ -1,22 +1,34 @@
-import { equalBytes, toHex } from '@tacit/protocol'
+import { equalBytes, toHex, utf8 } from '@tacit/protocol'
 import { decryptOutputs, encodeInput, type ParsedResponse, parseResponse } from '../circuit/client-codec.ts'
+import { networkRoot } from '../circuit/encoded-network.ts'
+import { assertPlan } from '../circuit/parse-plan.ts'
 import { type CircuitPlan, keyNeedsOf } from '../circuit/plan.ts'
 import { encodeEvaluationKeys, generateKeys } from '../ckks/evaluation-keys.ts'
 import type { SecretKey } from '../ckks/secret-key.ts'
 import { encryptSeeded } from '../ckks/seeded-ciphertext.ts'
-import { MalformedEncryptionError, RefusedAnswerError, SecretDestroyedError, TicketError, UnsignedAnswerError } from '../errors.ts'
+import {
+  MalformedEncryptionError,
+  RefusedAnswerError,
+  SecretDestroyedError,
+  TicketError,
+  UnsignedAnswerError,
+  WeakRandomnessError,
+} from '../errors.ts'
 import { createRing, type Ring } from '../internal/ring.ts'
-import type { RandomSource } from '../internal/streams.ts'
+import { drawSeeds, type RandomSource } from '../internal/streams.ts'
 import { getParameters } from '../parameters.ts'
 import { type AnswerStatement, encodeAnswerStatement, hashCiphertext } from './answer-statement.ts'
-import { LeakBudget, labelBits, outputStep, roundedBits } from './leak-budget.ts'
+import { answerLimit, LeakBudget, labelBits, outputStep, roundedBits } from './leak-budget.ts'
 
 export type EncryptedModelClientOptions = {
   /** The one worker that this secret is for. */
   readonly worker: string
-  /** The root of the encoded model's integers; another version of the model is another secret. */
+  /** The root of the encoded model; another version of the model is another secret. */
   readonly modelRoot: Uint8Array
+  /** The plan, from anybody: with {@link integersHash} it must give the model root. */
   readonly plan: CircuitPlan
+  /** SHA-256 of the encoded integers ({@link hashEncodedIntegers}): the half of the root that a client need not download. */
+  readonly integersHash: Uint8Array
   readonly random: RandomSource
   /** Whether `signature` over `statement` is the worker's. */
   readonly verifyWorker: (statement: Uint8Array, signature: Uint8Array) => boolean
@@ -83,10 +95,15 @@ export class EncryptedModelClient {
   readonly #budget = new LeakBudget()
   readonly #tickets = new Map<string, Uint8Array>()
   readonly #pending = new Map<string, Uint8Array>()
+  /** Seeds of messages: two messages under one show their difference. */
+  readonly #used = new Set<string>()
 
+  /** @throws MalformedEncryptionError when the plan cannot be followed or is not the model's, WeakRandomnessError */
   constructor(options: EncryptedModelClientOptions) {
-    this.#options = options
-    this.plan = options.plan
+    this.plan = freezePlan(options.plan)
+    if (!equalBytes(networkRoot(this.plan, options.integersHash), options.modelRoot))
+      throw new MalformedEncryptionError('The circuit plan', 'is not the one of this model')
+    this.#options = { ...options, modelRoot: Uint8Array.from(options.modelRoot) }
     this.#ring = createRing(getParameters(options.plan.parameters))
     const { secretKey, evaluationKeys } = generateKeys(this.#ring, keyNeedsOf(options.plan), options.random)
     this.#secretKey = secretKey
@@ -110,7 +127,7 @@ export class EncryptedModelClient {
    */
   announce(): Uint8Array {
     this.#assertAlive()
-    const seed = Uint8Array.from(this.#options.random(32))
+    const [seed] = drawSeeds(this.#options.random, 1) as readonly [Uint8Array]
     this.#tickets.set(toHex(seed), seed)
     return Uint8Array.from(seed)
   }
@@ -122,8 +139,12 @@ export class EncryptedModelClient {
   encrypt(input: ArrayLike<number>, options: { readonly ticket?: Uint8Array } = {}): EncryptedRequest {
     this.#assertAlive()
     const message = encodeInput(this.plan, input)
-    const seed = options.ticket === undefined ? {} : { seed: this.#consumeTicket(options.ticket) }
-    const bytes = encryptSeeded(this.#ring, this.#secretKey, message, { level: this.plan.level, random: this.#options.random, ...seed })
+    const [fresh] = drawSeeds(this.#options.random, 1) as readonly [Uint8Array]
+    const seed = options.ticket === undefined ? fresh : this.#consumeTicket(options.ticket)
+    const name = toHex(seed)
+    if (this.#used.has(name)) throw new WeakRandomnessError('it gave the same bytes twice')
+    this.#used.add(name)
+    const bytes = encryptSeeded(this.#ring, this.#secretKey, message, { level: this.plan.level, random: this.#options.random, seed })
     const hash = hashCiphertext(bytes)
     this.#pending.set(toHex(hash), hash)
     return { bytes, hash }
@@ -152,7 +173,7 @@ export class EncryptedModelClient {
   confirm(answer: SealedAnswer, replayer: string, signature: Uint8Array): ConfirmedAnswer {
     const { statement } = answer
     if (statement === undefined) throw new TicketError('the answer was opened before')
-    const same = replayer === this.#options.worker
+    const same = equalBytes(utf8(replayer), utf8(this.#options.worker))
     if (same || !this.#options.verifyReplay(encodeAnswerStatement({ ...statement, worker: replayer }), signature))
       throw new UnsignedAnswerError()
     return makeConfirmed(answer)
@@ -200,7 +221,7 @@ export class EncryptedModelClient {
     if (content === undefined) throw new TicketError('the answer was opened before')
     if (!equalBytes(content.statement.keySetHash, this.keySetHash)) throw new TicketError('the answer is for another key set')
     const outputs = decryptOutputs(this.#ring, this.#secretKey, this.plan, content.parsed)
-    const limit = this.plan.output.bound + this.plan.error.bound
+    const limit = answerLimit(this.plan)
     if (outputs.some((value) => !(Math.abs(value) <= limit))) this.#refuse()
     return outputs
   }
@@ -231,6 +252,18 @@ export class EncryptedModelClient {
     this.#tickets.delete(name)
     return seed
   }
+}
+
+/** A copy that nobody can change later: what an answer may cost is computed from it. @throws MalformedEncryptionError */
+function freezePlan(plan: CircuitPlan): CircuitPlan {
+  const copy = structuredClone(plan)
+  assertPlan(copy)
+  return deepFreeze(copy)
+}
+
+function deepFreeze<T>(value: T): T {
+  if (typeof value === 'object' && value !== null) Object.values(Object.freeze(value)).forEach(deepFreeze)
+  return value
 }
 
 const shortestDelayMs = 60_000

@@ -21,9 +21,14 @@ export function labelBits({ output }: CircuitPlan): number {
   return Math.log2(Math.max(2, output.outputs))
 }
 
-/** What all rounded outputs show. */
-export function roundedBits({ output }: CircuitPlan): number {
-  return output.outputs * Math.log2((2 * output.bound) / outputStep + 1)
+/** The largest output that a client shows: beyond it an answer is refused, and what is counted in bits covers all of it. */
+export function answerLimit({ output, error }: CircuitPlan): number {
+  return output.bound + error.bound
+}
+
+/** What all rounded outputs show: each is one of the multiples of the step within {@link answerLimit}, ends rounded outwards. */
+export function roundedBits(plan: CircuitPlan): number {
+  return plan.output.outputs * Math.log2(2 * Math.ceil(answerLimit(plan) / outputStep) + 1)
 }
 
 /** What is left of one secret's budget. */

@@ -10,7 +10,7 @@ import { at, range } from '../internal/at.ts'
 import { inverse } from '../internal/modular.ts'
 import { unpackLimb } from '../internal/packed-limbs.ts'
 import { allocateLimbs, ciphertextLimbs, type Ring, toCoefficients } from '../internal/ring.ts'
-import { expandUniform, purposes, type RandomSource, sampleError, sampleTernary, smallToSlots } from '../internal/streams.ts'
+import { drawSeeds, expandUniform, purposes, type RandomSource, sampleError, sampleTernary, smallToSlots } from '../internal/streams.ts'
 import { type Ciphertext, storeParts } from './ciphertext.ts'
 import { type CkksContext, ringOf } from './context.ts'
 
@@ -78,7 +78,7 @@ export function encryptPublic(context: CkksContext, keys: EvaluationKeys, plaint
   const key = keys.keys.find(({ purpose }) => purpose === purposes.publicKey)
   if (key === undefined) throw new MissingKeyError('encryption')
   const mark = arena.top
-  const seed = Uint8Array.from(random(32))
+  const [seed] = drawSeeds(random, 1) as readonly [Uint8Array]
   const [first, second] = [allocateLimbs(ring), allocateLimbs(ring)]
   const [u, e0, e1, buffer] = range(4).map(() => arena.allocate(ring.coefficientBytes)) as [number, number, number, number]
   const [masked, term] = [arena.allocate(limbBytes), arena.allocate(limbBytes)]

@@ -61,7 +61,7 @@ export class Evaluator {
   /** a times b, with three parts; the scales multiply. @throws IncompatibleOperandsError */
   multiply(a: Ciphertext, b: Ciphertext): Ciphertext {
     assertSame(a, b)
-    if (a.parts.length !== 2) throw new IncompatibleOperandsError('a product is relinearised before the next one')
+    if (a.parts.length !== 2 || b.parts.length !== 2) throw new IncompatibleOperandsError('a product is relinearised before the next one')
     return this.#run(() => {
       const { kernels, limbBytes } = this.#ring
       const [a0, a1] = loadParts(this.#ring, a) as [Limbs, Limbs]

@@ -3,7 +3,15 @@ import { createHash, randomBytes } from 'node:crypto'
 import { readFileSync } from 'node:fs'
 import { describe, it } from 'node:test'
 import { gunzipSync } from 'node:zlib'
-import { type DenseLayer, EncryptedModelClient, encodedNetworkRoot, encodeNetwork, evaluateInClear, planCircuit } from '@tacit/fhe'
+import {
+  type DenseLayer,
+  EncryptedModelClient,
+  encodedNetworkRoot,
+  encodeNetwork,
+  evaluateInClear,
+  hashEncodedIntegers,
+  planCircuit,
+} from '@tacit/fhe'
 import { digitInput, float32, parseDigits, parseOnnx, runGraph, splitDigits } from '@tacit/model'
 import { EncryptedEvaluator } from '../../src/encrypted/encrypted-evaluator.ts'
 
@@ -60,7 +68,16 @@ const encoded = encodeNetwork(network, plan)
 function createClient() {
   const accept = (): boolean => true
   const modelRoot = encodedNetworkRoot(encoded)
-  return new EncryptedModelClient({ worker: 'fake-worker', modelRoot, plan, random, verifyWorker: accept, verifyReplay: accept })
+  const integersHash = hashEncodedIntegers(encoded)
+  return new EncryptedModelClient({
+    worker: 'fake-worker',
+    modelRoot,
+    plan,
+    integersHash,
+    random,
+    verifyWorker: accept,
+    verifyReplay: accept,
+  })
 }
 
 describe('the encrypted evaluator on real digits', () => {
