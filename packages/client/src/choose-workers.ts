@@ -19,6 +19,7 @@ import {
   signedSchema,
   utf8,
 } from '@tacit/protocol'
+import type { ClientStore } from './client-store.ts'
 import type { NetworkDescription } from './network-description.ts'
 
 export type WorkerChoice = {
@@ -112,4 +113,13 @@ async function rankByStake(chain: ChainConnection, model: ModelId, session: Sess
     candidates.filter((candidate) => candidate !== undefined),
     session,
   ).map(({ worker }) => worker)
+}
+
+/** Workers with which a connection broke after a step was paid come last: one that cuts on purpose keeps a step each time. */
+export function wholeFirst(ranking: readonly Address[], model: ModelId, store: ClientStore): readonly Address[] {
+  const isInDoubt = (worker: Address): boolean => {
+    const channel = store.channel(worker, model)
+    return channel !== undefined && store.ledgers.read(channel.id).doubtful > 0n
+  }
+  return [...ranking.filter((worker) => !isInDoubt(worker)), ...ranking.filter(isInDoubt)]
 }

@@ -1,13 +1,5 @@
 // What an app imports: choose a model, say how private and how verified, get an answer and a receipt.
-import {
-  type ChainConnection,
-  fetchChannel,
-  fetchEligibility,
-  fetchFreeBalance,
-  lockForPayee,
-  type TransactionSender,
-  topUpLock,
-} from '@tacit/chain'
+import { type ChainConnection, fetchEligibility, type TransactionSender } from '@tacit/chain'
 import {
   type ClientOrder,
   type ClientReceipt,
@@ -34,11 +26,10 @@ import {
   toHex,
 } from '@tacit/protocol'
 import type { AeadBackend, RandomSource } from '@tacit/session'
-import { chooseWorkers, type WorkerChoice } from './choose-workers.ts'
-import type { ClientStore, OwnChannel } from './client-store.ts'
+import { chooseWorkers, type WorkerChoice, wholeFirst } from './choose-workers.ts'
+import type { ClientStore } from './client-store.ts'
 import {
   NoWorkerError,
-  PoolEmptyError,
   PrekeyRefusedError,
   StreamLostError,
   UnknownModelError,
@@ -48,6 +39,7 @@ import {
 import { type FiledReceipt, fileReceipt } from './file-receipt.ts'
 import { findModels, type ListedModel } from './find-models.ts'
 import type { NetworkDescription } from './network-description.ts'
+import { OwnChannels } from './own-channels.ts'
 import { abortable } from './wire-channel.ts'
 import { WorkerSession } from './worker-session.ts'
 
@@ -94,8 +86,6 @@ export type InferEvent =
   | { readonly type: 'answered'; readonly result: ClientReceipt; readonly price: bigint }
   | ({ readonly type: 'receipt' } & FiledReceipt)
 const defaultLevels: Levels = { privacy: 'sealed', verification: 'signed' }
-/** A new lock holds this many steps, so that most requests need no transaction. */
-const lockSteps = 256n
 /** Output tokens of a step of a language model. */
 const usualStepTokens = 32
 /** How long a worker may take to open a session. */
@@ -114,11 +104,12 @@ type HeldSession = { readonly session: WorkerSession; readonly quotes: Map<strin
 export class TacitClient {
   readonly #options: TacitClientOptions
   readonly #sessions = new Map<string, Promise<HeldSession>>()
-  readonly #locking = new Map<string, Promise<OwnChannel>>()
+  readonly #channels: OwnChannels
   #models: { readonly at: number; readonly list: Promise<readonly ListedModel[]> } | undefined
 
   constructor(options: TacitClientOptions) {
     this.#options = options
+    this.#channels = new OwnChannels(options)
   }
 
   get payer(): Address {
@@ -205,7 +196,7 @@ export class TacitClient {
   async prepare(modelName: string): Promise<void> {
     const model = await this.model(modelName)
     const { ranking } = await this.#choose(model.id, {}, undefined)
-    for (const worker of ranking) await this.#channel(worker, model, model.stepPriceWei)
+    for (const worker of ranking) (await this.#channels.reserve(worker, model, model.stepPriceWei)).release()
   }
 
   /** Ends every session. */
@@ -240,7 +231,8 @@ export class TacitClient {
     const maxPrice = 'left' in budget ? budget.left : budget.each
     if (stepPrice > maxPrice) throw new QuoteRejectedError(`one step costs ${stepPrice}, more than the limit of ${maxPrice}`)
     const wanted = stepPrice * steps
-    const channel = await this.#channel(worker, model, wanted < maxPrice ? wanted : maxPrice)
+    const reservation = await this.#channels.reserve(worker, model, wanted < maxPrice ? wanted : maxPrice)
+    const { channel } = reservation
     const order: ClientOrder = {
       payer: this.payer,
       channel: channel.id,
@@ -254,16 +246,21 @@ export class TacitClient {
     }
     const outputs: JobOutput[] = []
     const onCommitted = (amount: bigint): void => {
+      reservation.commit(amount)
       if ('left' in budget) budget.left -= amount
     }
-    for await (const event of session.run(order, quote, { onCommitted, ...(signal === undefined ? {} : { signal }) })) {
-      if (event.type === 'output') outputs.push(event.output)
-      if (event.type !== 'receipt') {
-        yield event
-        continue
+    try {
+      for await (const event of session.run(order, quote, { onCommitted, ...(signal === undefined ? {} : { signal }) })) {
+        if (event.type === 'output') outputs.push(event.output)
+        if (event.type !== 'receipt') {
+          yield event
+          continue
+        }
+        yield { type: 'answered', result: event.result, price: stepPrice * BigInt(event.result.steps) }
+        yield { type: 'receipt', ...(await fileReceipt(event.result, { ...this.#options, order, outputs })) }
       }
-      yield { type: 'answered', result: event.result, price: stepPrice * BigInt(event.result.steps) }
-      yield { type: 'receipt', ...(await fileReceipt(event.result, { ...this.#options, order, outputs })) }
+    } finally {
+      reservation.release()
     }
   }
 
@@ -277,7 +274,7 @@ export class TacitClient {
       now: now(),
       ...(signal === undefined ? {} : { signal }),
     })
-    return choice
+    return { ...choice, ranking: wholeFirst(choice.ranking, model, this.#options.store) }
   }
 
   async #quote(
@@ -353,44 +350,6 @@ export class TacitClient {
     const held = this.#sessions.get(key)
     this.#sessions.delete(key)
     held?.then(({ session }) => session.close()).catch(() => {})
-  }
-
-  #channel(worker: Address, model: ListedModel, needed: bigint): Promise<OwnChannel> {
-    const key = `${worker}/${model.id}`
-    const running = this.#locking.get(key)
-    const next = (running ?? Promise.resolve()).catch(() => {}).then(() => this.#ensureChannel(worker, model, needed))
-    this.#locking.set(key, next)
-    return next
-  }
-
-  // A lock with enough in it: the one that is there, topped up when it runs low, or a new one.
-  async #ensureChannel(worker: Address, model: ListedModel, needed: bigint): Promise<OwnChannel> {
-    const { store, sender, chain, random } = this.#options
-    const known = store.channel(worker, model.id)
-    const free = (): Promise<bigint> => fetchFreeBalance(chain, this.payer)
-    if (known === undefined) {
-      const amount = await this.#affordable(needed, model.stepPriceWei * lockSteps, await free())
-      const salt = parseBytes32(toHex(random(32)))
-      const { channelId } = await lockForPayee(sender, { payee: worker, modelId: model.id, salt, amountWei: amount })
-      const channel: OwnChannel = { id: channelId, worker, model: model.id, salt, locked: amount }
-      store.writeChannel(channel)
-      return channel
-    }
-    const { signed, committed } = store.ledgers.read(known.id)
-    const used = signed > committed ? signed : committed
-    if (known.locked >= used + needed) return known
-    const amount = await this.#affordable(needed, model.stepPriceWei * lockSteps, await free())
-    await topUpLock(sender, { payee: worker, modelId: model.id, salt: known.salt, amountWei: amount })
-    const locked = (await fetchChannel(chain, known.id)).lockedWei
-    const channel: OwnChannel = { ...known, locked }
-    store.writeChannel(channel)
-    return channel
-  }
-
-  async #affordable(needed: bigint, wanted: bigint, free: bigint): Promise<bigint> {
-    if (free < needed) throw new PoolEmptyError(needed, free)
-    const larger = wanted > needed ? wanted : needed
-    return larger < free ? larger : free
   }
 }
 
