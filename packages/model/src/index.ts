@@ -42,13 +42,18 @@ export {
   type Q8Boundary,
   type Q8Conv,
   type Q8Dense,
+  type Q8DenseTransposed,
   type Q8Layer,
+  type Q8LayerNorm,
+  type Q8Matmul,
   type Q8MaxPool,
   type Q8Model,
   type Q8Output,
   type Q8Requantization,
   type Q8Rescale,
+  type Q8Softmax,
   type Q8Square,
+  type Q8Table,
 } from './q8/q8-model.ts'
 export {
   type BoundaryReport,
@@ -58,6 +63,7 @@ export {
   type QuantizationReport,
   quantizeGraph,
 } from './q8/quantize-graph.ts'
+export { exponentialTable, functionTable, layerNormEpsilon, multipliersFor, requantizationFor } from './q8/scales.ts'
 export { argmaxRows, dequantizeActivation, type Q8Answer, type Q8Run, quantizeInput, runLayer, runQ8 } from './q8/run-q8.ts'
 export {
   allocate,

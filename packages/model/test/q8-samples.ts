@@ -32,9 +32,10 @@ export function randomLayerSample(kind: Q8Layer['kind'], seed: number): Sample {
     inputs: [activation(input)],
   })
   switch (kind) {
-    case 'dense': {
+    case 'dense':
+    case 'denseTransposed': {
       const [rows, inputSize, outputSize] = [integer(1, 3), integer(1, 40), integer(1, 9)]
-      return one(boundary([rows, inputSize]), [rows, outputSize], {
+      return one(boundary([rows, inputSize]), kind === 'dense' ? [rows, outputSize] : [outputSize, rows], {
         kind,
         input: 0,
         rows,
@@ -102,7 +103,60 @@ export function randomLayerSample(kind: Q8Layer['kind'], seed: number): Sample {
         inputs: [activation(a), activation(b)],
       }
     }
+    case 'matmul': {
+      const [rows, heads, inner, outputs] = [integer(1, 3), integer(1, 3), integer(1, 6), integer(1, 4)]
+      const orderB = next() < 0.5 ? 'tokens' : 'heads'
+      const a = boundary([rows, heads, inner])
+      const b = boundary(orderB === 'tokens' ? [outputs, heads, inner] : [heads, outputs, inner])
+      const layer: Q8Layer = { kind, inputs: [0, 1], rows, heads, inner, outputs, orderB, requantization: requantization(1, 19) }
+      return {
+        model: {
+          inputCount: 2,
+          boundaries: [a, b, boundary([rows, heads, outputs])],
+          layers: [layer],
+          outputs: [{ boundary: 2, answer: 'values' }],
+        },
+        inputs: [activation(a), activation(b)],
+      }
+    }
+    case 'softmax': {
+      const [heads, rows] = [integer(1, 3), integer(1, 4)]
+      const size = integer(rows, 7)
+      const mask = next() < 0.5 ? 'causal' : 'none'
+      const falloff = next() / 4
+      const table = Uint16Array.from({ length: 256 }, (_, d) => Math.round(4095 * Math.exp(-falloff * d)))
+      const input = boundary([rows, heads, size])
+      const sample = one(input, input.shape, { kind, input: 0, rows, heads, size, mask, table })
+      const probabilities = { shape: input.shape, scale: Math.fround(1 / 255), zeroPoint: -128, lo: -128, hi: 127 }
+      return { ...sample, model: { ...sample.model, boundaries: [input, probabilities] } }
+    }
+    case 'layerNorm': {
+      const [rows, size] = [integer(1, 3), integer(2, 40)]
+      const epsilon = next() < 0.3 ? 1 : integer(1, 10_000)
+      return one(boundary([rows, size]), [rows, size], { kind, input: 0, rows, size, gain: edge(1, 1024), epsilon })
+    }
+    case 'table': {
+      const shape = [integer(1, 4), integer(1, 8)]
+      const sample = one(boundary(shape), shape, { kind, input: 0, table: new Int8Array(256) })
+      const [input, output] = sample.model.boundaries
+      if (input === undefined || output === undefined) throw new Error('A sample has two boundaries.')
+      const table = Int8Array.from({ length: 256 }, () => integer(output.lo, output.hi))
+      return { ...sample, model: { ...sample.model, layers: [{ kind, input: 0, table }] } }
+    }
   }
 }
 
-export const layerKinds: readonly Q8Layer['kind'][] = ['dense', 'conv', 'averagePool', 'maxPool', 'add', 'square', 'rescale']
+export const layerKinds: readonly Q8Layer['kind'][] = [
+  'dense',
+  'conv',
+  'averagePool',
+  'maxPool',
+  'add',
+  'square',
+  'rescale',
+  'denseTransposed',
+  'matmul',
+  'softmax',
+  'layerNorm',
+  'table',
+]

@@ -1,8 +1,22 @@
 import assert from 'node:assert/strict'
 import { readFileSync } from 'node:fs'
 import { describe, it } from 'node:test'
-import { argmaxRows, assertQ8, encodeQ8, parseQ8, type Q8Dense, type Q8Model, q8Commitment, quantizeInput, runQ8 } from '../src/index.ts'
+import {
+  argmaxRows,
+  assertQ8,
+  encodeQ8,
+  exponentialTable,
+  layerNormEpsilon,
+  mulberry32,
+  parseQ8,
+  type Q8Dense,
+  type Q8Model,
+  q8Commitment,
+  quantizeInput,
+  runQ8,
+} from '../src/index.ts'
 import { requantize } from '../src/q8/requantize.ts'
+import { layerNorm, softmax } from '../src/q8/rows.ts'
 import { exactAverage, multipliersFor } from '../src/q8/scales.ts'
 import { layerKinds, randomLayerSample } from './q8-samples.ts'
 import { slowRun } from './slow-q8.ts'
@@ -55,6 +69,79 @@ describe('the q8 interpreter', () => {
       }
       assert.equal(accepted, 60)
     })
+
+  it('gives the row examples of the specification', () => {
+    const table = new Uint16Array(256)
+    table.set([4095, 3000, 2000])
+    const row = (size: number) => ({ rows: 1, heads: 1, size, input: 0, mask: 'none' as const, table })
+    assert.deepEqual([...softmax({ kind: 'softmax', ...row(3) }, Int8Array.of(3, 1, 3))], [-26, -78, -26])
+    const norm = { kind: 'layerNorm' as const, input: 0, rows: 1, size: 2, gain: 16, epsilon: 1 }
+    assert.deepEqual([...layerNorm(norm, Int8Array.of(1, 3), plain)], [-16, 16])
+  })
+
+  it('computes softmax within 1.2 steps of 1/255, and layer normalisation within 0.6 of a step', () => {
+    const next = mulberry32(7)
+    for (let round = 0; round < 200; round++) {
+      const scale = 0.02 + next() / 4
+      const size = 1 + Math.floor(next() * 64)
+      const x = Int8Array.from({ length: size }, () => Math.floor(next() * 256) - 128)
+      const table = exponentialTable(scale)
+      const y = softmax({ kind: 'softmax', input: 0, rows: 1, heads: 1, size, mask: 'none', table }, x)
+      const top = Math.max(...x)
+      const real = Array.from(x, (value) => Math.exp(scale * (value - top)))
+      const total = real.reduce((a, b) => a + b, 0)
+      for (const [s, value] of real.entries()) assert.ok(Math.abs((y[s] ?? 0) + 128 - (255 * value) / total) < 1.2)
+      if (size < 2) continue
+      const gain = 1 + Math.floor(next() * 16)
+      const epsilon = layerNormEpsilon(1e-5, scale, size)
+      const wide = { ...plain, lo: -128, hi: 127 }
+      const n = layerNorm({ kind: 'layerNorm', input: 0, rows: 1, size, gain, epsilon }, x, wide)
+      const mean = x.reduce((a, b) => a + b, 0) / size
+      const variance = x.reduce((sum, value) => sum + (value - mean) ** 2, 0) / size
+      for (const [j, value] of x.entries()) {
+        const exact = (gain * (value - mean) * scale) / Math.sqrt(variance * scale * scale + 1e-5)
+        if (Math.abs(exact) < 127) assert.ok(Math.abs((n[j] ?? 0) - exact) < 0.6, `${n[j]} for ${exact}`)
+      }
+    }
+  })
+
+  it('refuses rows that break their bounds', () => {
+    const boundaries = [
+      { ...plain, shape: [2, 3] },
+      { ...plain, shape: [2, 3], zeroPoint: -128 },
+    ]
+    const model = (layer: Q8Model['layers'][number], output = boundaries[1] ?? plain): Q8Model => ({
+      inputCount: 1,
+      boundaries: [boundaries[0] ?? plain, output],
+      layers: [layer],
+      outputs: [{ boundary: 1, answer: 'values' }],
+    })
+    const table = exponentialTable(0.1)
+    const good = { kind: 'softmax' as const, input: 0, rows: 2, heads: 1, size: 3, mask: 'causal' as const, table }
+    assertQ8(model(good))
+    const refused = (layer: Q8Model['layers'][number], output?: typeof plain): void => {
+      assert.throws(() => assertQ8(model(layer, output)), { code: 'model.malformed-q8' })
+    }
+    refused({ ...good, rows: 3, size: 2 })
+    refused({ ...good, size: 4 })
+    refused({ ...good, table: new Uint16Array(256) })
+    refused({ ...good, table: table.map((value) => value + 1) })
+    refused(good, { ...plain, shape: [2, 3] })
+    const norm = { kind: 'layerNorm' as const, input: 0, rows: 2, size: 3, gain: 16, epsilon: 1 }
+    assertQ8(model(norm))
+    for (const change of [
+      { gain: 0 },
+      { gain: 1025 },
+      { epsilon: 0 },
+      { epsilon: 2 ** 41 },
+      { epsilon: 1.5 },
+      { rows: 6, size: 1 },
+      { size: 2 },
+    ])
+      refused({ ...norm, ...change })
+    refused({ kind: 'table', input: 0, table: new Int8Array(255) })
+    refused({ kind: 'table', input: 0, table: new Int8Array(256).fill(9) }, { ...plain, shape: [2, 3], hi: 8 })
+  })
 
   it('never lets an accepted layer leave int32 or int64, even for the worst input and order of summation', () => {
     const inputSize = 65_793

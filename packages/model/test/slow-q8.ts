@@ -10,7 +10,7 @@ export function slowRun(model: Q8Model, inputs: readonly (readonly number[])[]):
 
 function slowLayer(model: Q8Model, layer: Q8Layer, activations: readonly (readonly number[])[]): number[] {
   const out = model.boundaries[activations.length] as Q8Boundary
-  const source = layer.kind === 'add' ? layer.inputs[0] : layer.input
+  const [source, second] = 'inputs' in layer ? layer.inputs : [layer.input, layer.input]
   const boundary = model.boundaries[source] as Q8Boundary
   const x = activations[source] as readonly number[]
   const centred = x.map((value) => BigInt(value) - BigInt(boundary.zeroPoint))
@@ -24,6 +24,56 @@ function slowLayer(model: Q8Model, layer: Q8Layer, activations: readonly (readon
           acc += BigInt(layer.weights[i * layer.inputSize + j] ?? 0) * (centred[row * layer.inputSize + j] ?? 0n)
         return finish(acc, i, layer.requantization, out)
       })
+    case 'denseTransposed': {
+      const straight = slowLayer(model, { ...layer, kind: 'dense' }, activations)
+      return positions([layer.outputSize, layer.rows]).map(([i = 0, row = 0]) => straight[row * layer.outputSize + i] ?? 0)
+    }
+    case 'matmul': {
+      const { rows, heads, inner, outputs, orderB } = layer
+      const other = model.boundaries[second] as Q8Boundary
+      const b = (activations[second] ?? []).map((value) => BigInt(value) - BigInt(other.zeroPoint))
+      const shape = orderB === 'tokens' ? [outputs, heads, inner] : [heads, outputs, inner]
+      return positions([rows, heads, outputs]).map(([t = 0, h = 0, s = 0]) => {
+        const products = range(inner).map(
+          (k) =>
+            (read(centred, [rows, heads, inner], [t, h, k]) ?? 0n) * (read(b, shape, orderB === 'tokens' ? [s, h, k] : [h, s, k]) ?? 0n),
+        )
+        return finish(
+          products.reduce((sum, product) => sum + product, 0n),
+          0,
+          layer.requantization,
+          out,
+        )
+      })
+    }
+    case 'softmax':
+      return positions([layer.rows, layer.heads, layer.size]).map(([t = 0, h = 0, s = 0]) => {
+        const sees = (position: number): boolean => layer.mask === 'none' || position <= layer.size - layer.rows + t
+        if (!sees(s)) return -128
+        const row = range(layer.size)
+          .filter(sees)
+          .map((position) => read(centred, [layer.rows, layer.heads, layer.size], [t, h, position]) ?? 0n)
+        const largest = row.reduce((best, value) => (value > best ? value : best))
+        const e = (value: bigint): bigint => BigInt(layer.table[Number(largest - value)] ?? 0)
+        const sum = row.reduce((total, value) => total + e(value), 0n)
+        // both sides positive, so BigInt division is the floor
+        return Number((510n * e(row[s] ?? 0n) + sum) / (2n * sum)) - 128
+      })
+    case 'layerNorm':
+      return positions([layer.rows, layer.size]).map(([t = 0, j = 0]) => {
+        const row = range(layer.size).map((k) => centred[t * layer.size + k] ?? 0n)
+        const size = BigInt(layer.size)
+        const sum = row.reduce((total, value) => total + value, 0n)
+        const spread = row.reduce((total, value) => total + (size * value - sum) ** 2n, 0n) / size + BigInt(layer.epsilon)
+        let sigma = 0n
+        for (let step = 1n << 24n; step > 0n; step >>= 1n) if ((sigma + step) ** 2n <= spread) sigma += step
+        const numerator = 2n * BigInt(layer.gain) * (size * (row[j] ?? 0n) - sum) + sigma
+        const rest = ((numerator % (2n * sigma)) + 2n * sigma) % (2n * sigma)
+        const value = Number((numerator - rest) / (2n * sigma)) + out.zeroPoint
+        return Math.min(Math.max(value, out.lo), out.hi)
+      })
+    case 'table':
+      return x.map((value) => layer.table[value + 128] ?? 0)
     case 'conv': {
       const [channels = 1] = boundary.shape.slice(1)
       const perGroup = channels / layer.group
@@ -61,7 +111,7 @@ function slowLayer(model: Q8Model, layer: Q8Layer, activations: readonly (readon
     case 'rescale':
       return centred.map((value) => finish(value, 0, layer.requantization, out))
     case 'add': {
-      const other = model.boundaries[layer.inputs[1]] as Q8Boundary
+      const other = model.boundaries[second] as Q8Boundary
       return centred.map((a, index) => {
         const b = BigInt(activations[layer.inputs[1]]?.[index] ?? 0) - BigInt(other.zeroPoint)
         return clamp(BigInt(layer.multipliers[0]) * a + BigInt(layer.multipliers[1]) * b + layer.bias, layer.shift, out)

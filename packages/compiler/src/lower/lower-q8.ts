@@ -88,6 +88,12 @@ function lowerLayer(layer: Q8Layer, meaning: Q8Boundary, state: Q8State): View {
         },
         layer.requantization,
       )
+    case 'denseTransposed':
+    case 'matmul':
+    case 'softmax':
+    case 'layerNorm':
+    case 'table':
+      throw new ProfileError(`q8 layers of kind ${layer.kind} run in the reference interpreter and in proofs only`)
   }
 }
 

@@ -1,12 +1,22 @@
 import { MalformedQ8Error, Q8OverflowError } from '../errors.ts'
 import type { Window } from '../graph.ts'
 import { elementCount, sameShape } from '../tensor.ts'
-import { boundaryName, layerInputs, type Q8Boundary, type Q8Layer, type Q8Model, type Q8Requantization } from './q8-model.ts'
+import {
+  boundaryName,
+  layerInputs,
+  type Q8Boundary,
+  type Q8Layer,
+  type Q8Model,
+  type Q8Requantization,
+  type Q8Softmax,
+} from './q8-model.ts'
 
 const maxInt32 = 2 ** 31 - 1
 const maxV = 2n ** 62n - 1n
 const maxActivationBytes = 2 ** 28
 const maxRank = 8
+// longest row of a softmax or a layer normalisation: every number of them stays below 2^53
+const maxRow = 8192
 
 /**
  * Checks everything that docs/spec/q8.md sections 1 to 3 ask of a network, overflow bounds included, and returns it.
@@ -53,7 +63,8 @@ function assertLayer(model: Q8Model, layer: Q8Layer, index: number): void {
   const input = inputs[0]
   if (input === undefined || output === undefined) throw fail('has no input or output')
   switch (layer.kind) {
-    case 'dense': {
+    case 'dense':
+    case 'denseTransposed': {
       const { rows, inputSize, outputSize, weights } = layer
       if (!positive(rows, inputSize, outputSize)) throw fail('has a size below 1')
       if (rows * inputSize !== elementCount(input.shape) || rows * outputSize !== elementCount(output.shape))
@@ -100,7 +111,44 @@ function assertLayer(model: Q8Model, layer: Q8Layer, index: number): void {
       const [ma, mb] = layer.multipliers
       return assertV(BigInt(ma) * BigInt(largestX(input)) + BigInt(mb) * BigInt(largestX(other)), layer.bias, layer.shift, where)
     }
+    case 'matmul': {
+      const { rows, heads, inner, outputs } = layer
+      const other = inputs[1]
+      if (!positive(rows, heads, inner, outputs)) throw fail('has a size below 1')
+      if (other === undefined || layer.requantization.multipliers.length !== 1) throw fail('has no second factor or several multipliers')
+      const sizes = [elementCount(input.shape), elementCount(other.shape), elementCount(output.shape)]
+      if (!sameShape(sizes, [rows * heads * inner, heads * outputs * inner, rows * heads * outputs]))
+        throw fail('does not fit its boundaries')
+      return assertRequantization(layer.requantization, 1, () => inner * largestX(input) * largestX(other), where)
+    }
+    case 'softmax':
+      return assertSoftmax(layer, input, output, fail)
+    case 'layerNorm': {
+      const { rows, size, gain, epsilon } = layer
+      if (!positive(rows, size, gain) || size < 2 || size > maxRow || gain > 1024) throw fail('has a size out of range')
+      if (!Number.isInteger(epsilon) || epsilon < 1 || epsilon > 2 ** 40) throw fail('has an epsilon out of range')
+      if (rows * size !== elementCount(input.shape) || rows * size !== elementCount(output.shape)) throw fail('does not fit its boundaries')
+      return
+    }
+    case 'table':
+      if (layer.table.length !== 256 || elementCount(input.shape) !== elementCount(output.shape)) throw fail('does not fit its boundaries')
+      if (layer.table.some((value) => value < output.lo || value > output.hi)) throw fail('has an entry outside its output range')
+      return
   }
+}
+
+function assertSoftmax(
+  { rows, heads, size, mask, table }: Q8Softmax,
+  input: Q8Boundary,
+  output: Q8Boundary,
+  fail: (reason: string) => MalformedQ8Error,
+): void {
+  const count = rows * heads * size
+  if (!positive(rows, heads, size) || size > maxRow) throw fail('has a size out of range')
+  if (count !== elementCount(input.shape) || count !== elementCount(output.shape)) throw fail('does not fit its boundaries')
+  if (mask === 'causal' && rows > size) throw fail('has a row that sees nothing')
+  if (table.length !== 256 || table.some((value) => value > 4095) || table[0] === 0) throw fail('has no valid table of exponentials')
+  if (output.zeroPoint !== -128 || output.lo !== -128 || output.hi !== 127) throw fail('must have probabilities of the full range')
 }
 
 /** X: the largest |x - z|. */

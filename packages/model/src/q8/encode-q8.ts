@@ -7,7 +7,20 @@ import type { Q8Boundary, Q8Layer, Q8Model, Q8Requantization } from './q8-model.
 export const q8Magic: Uint8Array = concatBytes(utf8('TACITQ8'), Uint8Array.of(1))
 
 /** The number of each layer kind in the encoding. */
-export const layerKinds = { dense: 1, conv: 2, averagePool: 3, maxPool: 4, add: 5, square: 6, rescale: 7 } as const
+export const layerKinds = {
+  dense: 1,
+  conv: 2,
+  averagePool: 3,
+  maxPool: 4,
+  add: 5,
+  square: 6,
+  rescale: 7,
+  denseTransposed: 8,
+  matmul: 9,
+  softmax: 10,
+  layerNorm: 11,
+  table: 12,
+} as const
 
 /** The canonical bytes of a q8 network (docs/spec/q8.md, section 6). */
 export function encodeQ8(model: Q8Model): Uint8Array<ArrayBuffer> {
@@ -35,6 +48,7 @@ function layer(of: Q8Layer): Uint8Array {
   const kind = Uint8Array.of(layerKinds[of.kind])
   switch (of.kind) {
     case 'dense':
+    case 'denseTransposed':
       return concatBytes(kind, u32(of.input, of.rows, of.inputSize, of.outputSize), requantization(of.requantization), bytesOf(of.weights))
     case 'conv':
       return concatBytes(
@@ -54,6 +68,18 @@ function layer(of: Q8Layer): Uint8Array {
       return concatBytes(kind, u32(of.input), requantization(of.requantization))
     case 'add':
       return concatBytes(kind, u32(...of.inputs, ...of.multipliers), i64(of.bias), Uint8Array.of(of.shift))
+    case 'matmul': {
+      const order = Uint8Array.of(of.orderB === 'heads' ? 1 : 0)
+      return concatBytes(kind, u32(...of.inputs, of.rows, of.heads, of.inner, of.outputs), order, requantization(of.requantization))
+    }
+    case 'softmax': {
+      const mask = Uint8Array.of(of.mask === 'causal' ? 1 : 0)
+      return concatBytes(kind, u32(of.input, of.rows, of.heads, of.size), mask, u16(of.table))
+    }
+    case 'layerNorm':
+      return concatBytes(kind, u32(of.input, of.rows, of.size, of.gain), i64(BigInt(of.epsilon)))
+    case 'table':
+      return concatBytes(kind, u32(of.input), bytesOf(of.table))
   }
 }
 
@@ -68,6 +94,12 @@ function requantization({ multipliers, biases, shift }: Q8Requantization): Uint8
 function u32(...values: readonly number[]): Uint8Array {
   const view = new DataView(new ArrayBuffer(4 * values.length))
   for (const [index, value] of values.entries()) view.setUint32(4 * index, value, true)
+  return new Uint8Array(view.buffer)
+}
+
+function u16(values: Uint16Array): Uint8Array {
+  const view = new DataView(new ArrayBuffer(2 * values.length))
+  for (const [index, value] of values.entries()) view.setUint16(2 * index, value, true)
   return new Uint8Array(view.buffer)
 }
 

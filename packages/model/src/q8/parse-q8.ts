@@ -29,10 +29,13 @@ function readBoundary(reader: Reader): Q8Boundary {
 function readLayer(reader: Reader, boundaries: readonly Q8Boundary[]): Q8Layer {
   const kind = reader.u8()
   switch (kind) {
-    case layerKinds.dense: {
+    case layerKinds.dense:
+    case layerKinds.denseTransposed: {
       const [input, rows, inputSize, outputSize] = [reader.u32(), reader.u32(), reader.u32(), reader.u32()]
       const requantization = readRequantization(reader)
-      return { kind: 'dense', input, rows, inputSize, outputSize, requantization, weights: reader.weights(inputSize * outputSize) }
+      const weights = reader.weights(inputSize * outputSize)
+      const name = kind === layerKinds.dense ? 'dense' : 'denseTransposed'
+      return { kind: name, input, rows, inputSize, outputSize, requantization, weights }
     }
     case layerKinds.conv: {
       const input = reader.u32()
@@ -58,6 +61,38 @@ function readLayer(reader: Reader, boundaries: readonly Q8Boundary[]): Q8Layer {
       return { kind: 'square', input: reader.u32(), requantization: readRequantization(reader) }
     case layerKinds.rescale:
       return { kind: 'rescale', input: reader.u32(), requantization: readRequantization(reader) }
+    case layerKinds.matmul:
+      return {
+        kind: 'matmul',
+        inputs: [reader.u32(), reader.u32()],
+        rows: reader.u32(),
+        heads: reader.u32(),
+        inner: reader.u32(),
+        outputs: reader.u32(),
+        orderB: reader.choice('tokens', 'heads'),
+        requantization: readRequantization(reader),
+      }
+    case layerKinds.softmax:
+      return {
+        kind: 'softmax',
+        input: reader.u32(),
+        rows: reader.u32(),
+        heads: reader.u32(),
+        size: reader.u32(),
+        mask: reader.choice('none', 'causal'),
+        table: Uint16Array.from({ length: 256 }, () => reader.u16()),
+      }
+    case layerKinds.layerNorm:
+      return {
+        kind: 'layerNorm',
+        input: reader.u32(),
+        rows: reader.u32(),
+        size: reader.u32(),
+        gain: reader.u32(),
+        epsilon: Number(reader.i64()),
+      }
+    case layerKinds.table:
+      return { kind: 'table', input: reader.u32(), table: reader.weights(256) }
     default:
       throw new MalformedQ8Error('a layer', `has the unknown kind ${kind}`)
   }
@@ -100,6 +135,17 @@ class Reader {
 
   i8(): number {
     return this.#view.getInt8(this.#take(1))
+  }
+
+  u16(): number {
+    return this.#view.getUint16(this.#take(2), true)
+  }
+
+  /** One byte that names one of two things. */
+  choice<const First extends string, const Second extends string>(first: First, second: Second): First | Second {
+    const byte = this.u8()
+    if (byte > 1) throw new MalformedQ8Error('the encoding', 'has an unknown choice')
+    return byte === 0 ? first : second
   }
 
   u32(): number {

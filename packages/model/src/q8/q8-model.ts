@@ -52,6 +52,9 @@ export type Q8Dense = {
   readonly requantization: Q8Requantization
 }
 
+/** The same sums, stored feature by feature: the output is [outputSize, rows]. */
+export type Q8DenseTransposed = Omit<Q8Dense, 'kind'> & { readonly kind: 'denseTransposed' }
+
 /** acc[o, p] = sum over group channel c and window position k of W[o, c, k] * (x[...] - z_x); outside x counts as z_x. */
 export type Q8Conv = {
   readonly kind: 'conv'
@@ -91,12 +94,67 @@ export type Q8Square = { readonly kind: 'square'; readonly input: number; readon
 /** acc = x - z_x: another scale, zero point or range for the same values (also a ReLU that stands alone). */
 export type Q8Rescale = { readonly kind: 'rescale'; readonly input: number; readonly requantization: Q8Requantization }
 
+/**
+ * acc[t, h, s] = sum_k (a[t, h, k] - z_a) (b[s, h, k] - z_b): attention scores, or with `orderB` heads b[h, s, k]: attention over transposed
+ * values. One multiplier and one bias.
+ */
+export type Q8Matmul = {
+  readonly kind: 'matmul'
+  readonly inputs: readonly [number, number]
+  readonly rows: number
+  readonly heads: number
+  readonly inner: number
+  /** Per head. */
+  readonly outputs: number
+  readonly orderB: 'tokens' | 'heads'
+  readonly requantization: Q8Requantization
+}
+
+/** Softmax of every row of [rows, heads, size]: probabilities y + 128 in units of 1/255. Causal rows see size - rows + 1 + t values. */
+export type Q8Softmax = {
+  readonly kind: 'softmax'
+  readonly input: number
+  readonly rows: number
+  readonly heads: number
+  readonly size: number
+  readonly mask: 'causal' | 'none'
+  /** table[d] stands for exp(-scale d): 256 values 0..4095, the first at least 1. See `exponentialTable`. */
+  readonly table: Uint16Array
+}
+
+/** gain (x - mean) / sqrt(variance + epsilon / size^2) of every row of [rows, size], rounded. */
+export type Q8LayerNorm = {
+  readonly kind: 'layerNorm'
+  readonly input: number
+  readonly rows: number
+  readonly size: number
+  /** Output steps per standard deviation, 1 to 1024. */
+  readonly gain: number
+  /** 1 to 2^40. See `layerNormEpsilon`. */
+  readonly epsilon: number
+}
+
+/** y = table[x + 128]: any function of one int8 value. */
+export type Q8Table = { readonly kind: 'table'; readonly input: number; readonly table: Int8Array }
+
 /** One layer of the q8 form. */
-export type Q8Layer = Q8Dense | Q8Conv | Q8AveragePool | Q8MaxPool | Q8Add | Q8Square | Q8Rescale
+export type Q8Layer =
+  | Q8Dense
+  | Q8DenseTransposed
+  | Q8Conv
+  | Q8AveragePool
+  | Q8MaxPool
+  | Q8Add
+  | Q8Square
+  | Q8Rescale
+  | Q8Matmul
+  | Q8Softmax
+  | Q8LayerNorm
+  | Q8Table
 
 /** The boundaries a layer reads, in order. */
 export function layerInputs(layer: Q8Layer): readonly number[] {
-  return layer.kind === 'add' ? layer.inputs : [layer.input]
+  return 'inputs' in layer ? layer.inputs : [layer.input]
 }
 
 /** The one name of boundary `index`, shared by proofs, encrypted plans, traces and manifests. */

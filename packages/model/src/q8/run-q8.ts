@@ -2,8 +2,20 @@ import { ModelInputError } from '../errors.ts'
 import { quantizeValue } from '../interpret/quantized.ts'
 import { windowWalker } from '../interpret/window-positions.ts'
 import { elementCount } from '../tensor.ts'
-import { boundaryName, type Q8Add, type Q8Boundary, type Q8Conv, type Q8Dense, type Q8Layer, type Q8Model } from './q8-model.ts'
+import {
+  boundaryName,
+  layerInputs,
+  type Q8Add,
+  type Q8Boundary,
+  type Q8Conv,
+  type Q8Dense,
+  type Q8DenseTransposed,
+  type Q8Layer,
+  type Q8Matmul,
+  type Q8Model,
+} from './q8-model.ts'
 import { requantize, shiftAndClamp } from './requantize.ts'
+import { layerNorm, softmax } from './rows.ts'
 
 /** What a run produces. */
 export type Q8Run = {
@@ -71,13 +83,15 @@ function acceptInput(model: Q8Model, index: number, input: Int8Array | undefined
 /** One layer: its output activation from the boundaries before it. */
 export function runLayer(model: Q8Model, layer: Q8Layer, activations: readonly Int8Array[]): Int8Array {
   const output = model.boundaries[activations.length]
-  const source = layer.kind === 'add' ? layer.inputs[0] : layer.input
+  const [source = 0, second = 0] = layerInputs(layer)
   const [input, x] = [model.boundaries[source], activations[source]]
   if (output === undefined || input === undefined || x === undefined) throw new ModelInputError(boundaryName(source), 'is missing')
   const operand = { x, input, output }
   switch (layer.kind) {
     case 'dense':
       return dense(layer, operand)
+    case 'denseTransposed':
+      return transposed(layer, operand)
     case 'conv':
       return conv(layer, operand)
     case 'averagePool':
@@ -96,13 +110,21 @@ export function runLayer(model: Q8Model, layer: Q8Layer, activations: readonly I
     case 'rescale':
       return x.map((value) => requantize(value - input.zeroPoint, 0, layer.requantization, output))
     case 'add':
-      return add(layer, operand, model.boundaries[layer.inputs[1]], activations[layer.inputs[1]])
+      return add(layer, operand, model.boundaries[second], activations[second])
+    case 'matmul':
+      return matmul(layer, operand, model.boundaries[second], activations[second])
+    case 'softmax':
+      return softmax(layer, x)
+    case 'layerNorm':
+      return layerNorm(layer, x, output)
+    case 'table':
+      return x.map((value) => layer.table[value + 128] ?? 0)
   }
 }
 
 type Operand = { readonly x: Int8Array; readonly input: Q8Boundary; readonly output: Q8Boundary }
 
-function dense(layer: Q8Dense, { x, input, output }: Operand): Int8Array {
+function dense(layer: Q8Dense | Q8DenseTransposed, { x, input, output }: Operand): Int8Array {
   const { rows, inputSize, outputSize, weights } = layer
   const y = new Int8Array(rows * outputSize)
   for (let row = 0; row < rows; row++)
@@ -112,6 +134,12 @@ function dense(layer: Q8Dense, { x, input, output }: Operand): Int8Array {
       y[row * outputSize + i] = requantize(acc, i, layer.requantization, output)
     }
   return y
+}
+
+function transposed(layer: Q8DenseTransposed, operand: Operand): Int8Array {
+  const y = dense(layer, operand)
+  const { rows, outputSize } = layer
+  return y.map((_, i) => y[(i % rows) * outputSize + Math.floor(i / rows)] ?? 0)
 }
 
 function conv(layer: Q8Conv, { x, input, output }: Operand): Int8Array {
@@ -158,4 +186,25 @@ function add(layer: Q8Add, { x, input, output }: Operand, inputB: Q8Boundary | u
     const other = BigInt((b?.[index] ?? 0) - (inputB?.zeroPoint ?? 0))
     return shiftAndClamp(multiplierA * a + multiplierB * other + constant, layer.shift, output)
   })
+}
+
+function matmul(
+  layer: Q8Matmul,
+  { x, input, output }: Operand,
+  inputB: Q8Boundary | undefined,
+  b: Int8Array = new Int8Array(0),
+): Int8Array {
+  const { rows, heads, inner, outputs, orderB } = layer
+  const zeroB = inputB?.zeroPoint ?? 0
+  const y = new Int8Array(rows * heads * outputs)
+  for (let t = 0; t < rows; t++)
+    for (let h = 0; h < heads; h++)
+      for (let s = 0; s < outputs; s++) {
+        const left = (t * heads + h) * inner
+        const right = (orderB === 'tokens' ? s * heads + h : h * outputs + s) * inner
+        let acc = 0
+        for (let k = 0; k < inner; k++) acc += ((x[left + k] ?? 0) - input.zeroPoint) * ((b[right + k] ?? 0) - zeroB)
+        y[(t * heads + h) * outputs + s] = requantize(acc, 0, layer.requantization, output)
+      }
+  return y
 }

@@ -1,6 +1,7 @@
 // From float32 scales to integers: docs/spec/q8.md, sections 3 (average pooling) and 4.
 import { Q8UnsupportedError } from '../errors.ts'
-import type { Q8Requantization } from './q8-model.ts'
+import { quantizeValue } from '../interpret/quantized.ts'
+import type { Q8Boundary, Q8Requantization } from './q8-model.ts'
 
 const multiplierLimit = 2 ** 15
 const maxShift = 40
@@ -34,4 +35,22 @@ export function exactAverage(k: number, where: string): Q8Requantization {
 /** An int32 bias at the accumulator's scale for a float one. */
 export function quantizeBias(bias: number, accumulatorScale: number): number {
   return Math.floor(bias / accumulatorScale + 0.5)
+}
+
+/** table[d] = 4095 exp(-scale d), rounded: what a softmax of scores with this scale uses. */
+export function exponentialTable(scale: number): Uint16Array {
+  return Uint16Array.from({ length: 256 }, (_, d) => Math.floor(4095 * Math.exp(-scale * d) + 0.5))
+}
+
+/** The integer epsilon of a layer normalisation of `size` values of this scale: epsilon (size / scale)^2 within 1..2^40. */
+export function layerNormEpsilon(epsilon: number, scale: number, size: number): number {
+  return Math.min(2 ** 40, Math.max(1, Math.floor(epsilon * (size / scale) ** 2 + 0.5)))
+}
+
+/** table[x + 128] = function of the real value, quantised to the output boundary with ties to even. */
+export function functionTable(of: (x: number) => number, input: Q8Boundary, output: Q8Boundary): Int8Array {
+  return Int8Array.from({ length: 256 }, (_, k) => {
+    const x = input.scale * (k - 128 - input.zeroPoint)
+    return quantizeValue(of(x), output.scale, output.zeroPoint, [output.lo, output.hi])
+  })
 }
