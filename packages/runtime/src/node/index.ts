@@ -1,3 +1,4 @@
+export { type EmbeddingDirectoryOptions, openEmbeddingDirectory, type OpenTensorModel } from './embedding-directory.ts'
 export { type GgufEmbedding, type GgufEmbeddingOptions, openGgufEmbedding } from './gguf-embedding.ts'
 export { type LlamaEngine, type LlamaEngineOptions, openLlamaEngine } from './llama-engine.ts'
 export { type AddModelOptions, type ModelKind, type ModelStore, openModelStore, type StoredModel } from './model-store.ts'
