@@ -30,7 +30,7 @@ export const solcSettings = {
   metadata: { bytecodeHash: 'none', appendCBOR: false },
 } as const
 
-/** Every deployable contract of `contracts/src`, by name. */
+/** Every deployable contract of `contracts/src`, by name; a library of internal functions is part of whoever uses it. */
 export function compileContracts(): readonly CompiledContract[] {
   const require = createRequire(import.meta.url)
   const solc: Solc = require('solc')
@@ -54,9 +54,14 @@ export function compileContracts(): readonly CompiledContract[] {
 function toCompiled(name: string, contract: SolcContract): readonly CompiledContract[] {
   const bytecode = contract.evm.bytecode.object
   if (bytecode === '') return [] // an interface or an abstract contract
+  if (!contract.abi.some(isFunction)) return [] // a library
   const sizeBytes = contract.evm.deployedBytecode.object.length / 2
   if (sizeBytes > 24_576) throw new Error(`${name} is ${sizeBytes} bytes; EIP-170 allows 24576`)
   return [{ name, abi: contract.abi, bytecode: `0x${bytecode}`, sizeBytes }]
+}
+
+function isFunction(entry: unknown): boolean {
+  return (entry as { readonly type: string }).type === 'function' // every entry of an ABI has a type
 }
 
 function readImport(path: string): { contents: string } | { error: string } {

@@ -8,9 +8,13 @@ import { aiConfigAbi, aiConfigBytecode } from './generated/ai-config.ts'
 import { faucetAbi, faucetBytecode } from './generated/faucet.ts'
 import { modelRegistryAbi, modelRegistryBytecode } from './generated/model-registry.ts'
 import { paymentPoolAbi, paymentPoolBytecode } from './generated/payment-pool.ts'
+import { proofAnchorsAbi, proofAnchorsBytecode } from './generated/proof-anchors.ts'
+import { proofDisputesAbi, proofDisputesBytecode } from './generated/proof-disputes.ts'
 import { tacitTokenAbi, tacitTokenBytecode } from './generated/tacit-token.ts'
+import { verifierMachineAbi, verifierMachineBytecode } from './generated/verifier-machine.ts'
 import { workerRegistryAbi, workerRegistryBytecode } from './generated/worker-registry.ts'
 import type { ConfigParameters } from './bindings/ai-config.ts'
+import type { DisputeTerms } from './bindings/proof-disputes.ts'
 import { createTransactionSender } from './transaction-sender.ts'
 
 /** Who deploys what. */
@@ -20,6 +24,8 @@ export type DeployOptions = {
   /** `local` adds the faucet. */
   readonly profile: 'local' | 'public'
   readonly parameters?: ConfigParameters
+  /** Bonds and time of disputes about layer proofs; they never change. */
+  readonly disputes?: DisputeTerms
   readonly signal?: AbortSignal
 }
 
@@ -33,6 +39,14 @@ export const defaultParameters: ConfigParameters = {
   stakeThawSeconds: 2 * 86_400,
   disputeWindowSeconds: 86_400,
   minStakeFloor: 1_000n * 10n ** 18n,
+}
+
+/** The terms of disputes that a new network has. */
+export const defaultDisputeTerms: DisputeTerms = {
+  posterBondWei: 1_000n * 10n ** 18n,
+  challengerBondWei: 500n * 10n ** 18n,
+  winnerBps: 5_000,
+  moveSeconds: 3_600,
 }
 
 const supplyWei = 10n ** 27n
@@ -54,20 +68,22 @@ export async function deployContracts(
   const firstNonce = await chain.client.getTransactionCount({ address: from, blockTag: 'pending' })
   const addressAt = (position: number): DeployedContracts['tacitToken'] =>
     parseAddress(getContractAddress({ from, nonce: BigInt(firstNonce + position) }).toLowerCase())
-  const contracts: DeployedContracts = {
+  const contracts = {
     tacitToken: addressAt(0),
     aiConfig: addressAt(1),
     modelRegistry: addressAt(2),
     workerRegistry: addressAt(3),
     paymentPool: addressAt(4),
-    faucet: options.profile === 'local' ? addressAt(5) : null,
-  }
+    proofDisputes: addressAt(6),
+    proofAnchors: addressAt(7),
+    faucet: options.profile === 'local' ? addressAt(8) : null,
+  } satisfies DeployedContracts
   const unfinished: ChainConnection = {
     ...chain,
     deployment: { type: 'tacit-deployment/1', chainId: chain.chainId.toString(), blockNumber: '0', contracts },
   }
   const sender = createTransactionSender(unfinished, options.owner)
-  const calls = deploymentCalls(contracts, from, options.parameters ?? defaultParameters)
+  const calls = deploymentCalls(contracts, { ...options, owner: from, machine: addressAt(5) })
   const sendOptions = options.signal === undefined ? {} : { signal: options.signal }
   const receipts = await Promise.all(calls.map((call) => sender.send(call, sendOptions)))
   const blockNumber = receipts.reduce((last, receipt) => (receipt.blockNumber > last ? receipt.blockNumber : last), 0n)
@@ -76,14 +92,32 @@ export async function deployContracts(
 
 // Gas is fixed, from what deploying costs (the gas benchmark prints it), so that nothing is estimated against contracts that
 // are not there yet.
-function deploymentCalls(contracts: DeployedContracts, owner: Hex, parameters: ConfigParameters): readonly ContractCall[] {
+function deploymentCalls(
+  contracts: DeployedContracts,
+  {
+    owner,
+    machine,
+    parameters = defaultParameters,
+    disputes = defaultDisputeTerms,
+  }: Pick<DeployOptions, 'parameters' | 'disputes'> & { readonly owner: Hex; readonly machine: Hex },
+): readonly ContractCall[] {
   const { tacitToken: token, aiConfig: config, modelRegistry: models, faucet } = contracts
+  const { posterBondWei: posterBond, challengerBondWei: challengerBond, ...rest } = disputes
   const calls = [
     create('TacitToken', tacitTokenAbi, tacitTokenBytecode, [owner, supplyWei]),
     create('AIConfig', aiConfigAbi, aiConfigBytecode, [owner, owner, parameters]),
     create('ModelRegistry', modelRegistryAbi, modelRegistryBytecode, [config]),
     create('WorkerRegistry', workerRegistryAbi, workerRegistryBytecode, [owner, token, config, models]),
     create('PaymentPool', paymentPoolAbi, paymentPoolBytecode, [token, config, models]),
+    create('VerifierMachine', verifierMachineAbi, verifierMachineBytecode, []),
+    create('ProofDisputes', proofDisputesAbi, proofDisputesBytecode, [
+      token,
+      config,
+      models,
+      machine,
+      { posterBond, challengerBond, ...rest },
+    ]),
+    create('ProofAnchors', proofAnchorsAbi, proofAnchorsBytecode, []),
   ]
   if (faucet === null) return calls
   return [

@@ -31,6 +31,33 @@ export {
   type VoucherClaim,
   withdrawFromPool,
 } from './bindings/payment-pool.ts'
+export { anchorProofs, fetchAnchorTime } from './bindings/proof-anchors.ts'
+export {
+  assertProof,
+  challengeProof,
+  chooseNode,
+  claimTimeout,
+  deriveAssertionId,
+  type DisputeSubject,
+  type DisputeTerms,
+  executeStep,
+  fetchAssertion,
+  fetchDisputeTerms,
+  fetchGame,
+  fetchIsVerified,
+  fetchPublishedProof,
+  finaliseProof,
+  type GameKey,
+  type OpenedStep,
+  type ProofAssertion,
+  type ProofClaim,
+  type ProofGame,
+  type PublishedProof,
+  registerPrograms,
+  revealNodes,
+  type VerifierProgram,
+  withdrawChallenge,
+} from './bindings/proof-disputes.ts'
 export { fetchRevenue, type RevenueBalance, type RevenueSplit, splitOf, withdrawRevenue } from './bindings/revenue.ts'
 export { ensureAllowance, fetchGasBalance, fetchTokenBalance, transferTokens } from './bindings/token.ts'
 export {
@@ -55,7 +82,7 @@ export { encodeBlockHeader, type RawBlock } from './block-header.ts'
 export { type ContractCall, encodeCall } from './call.ts'
 export { assertDeployed, connectChain, type ConnectOptions } from './connect.ts'
 export { type ChainClient, type ChainConnection, createChainClient } from './connection.ts'
-export { defaultParameters, deployContracts, type DeployOptions } from './deploy.ts'
+export { defaultDisputeTerms, defaultParameters, deployContracts, type DeployOptions } from './deploy.ts'
 export { type DeployedContracts, type Deployment, deploymentSchema } from './deployment.ts'
 export { assertNotDevelopmentKey, developmentAccounts } from './development-keys.ts'
 export {
@@ -80,10 +107,14 @@ export { aiConfigAbi } from './generated/ai-config.ts'
 export { faucetAbi } from './generated/faucet.ts'
 export { modelRegistryAbi } from './generated/model-registry.ts'
 export { paymentPoolAbi } from './generated/payment-pool.ts'
+export { proofAnchorsAbi } from './generated/proof-anchors.ts'
+export { proofDisputesAbi } from './generated/proof-disputes.ts'
 export { tacitTokenAbi } from './generated/tacit-token.ts'
+export { verifierMachineAbi } from './generated/verifier-machine.ts'
 export { workerRegistryAbi } from './generated/worker-registry.ts'
 export { waitForBlockAfter, waitForChain, type WaitForChainOptions } from './health.ts'
 export type { PageRange } from './internal/read-pages.ts'
 export { fetchModelProof } from './model-proof.ts'
+export { maxProofBatch, openProofBatch, type ProofBatchOpening, proofBatchRoot, verifyProofBatch } from './proof-batch.ts'
 export { fetchCheckpoint, fetchRegistrationProof, type RegistrationProofRequest } from './registration-proof.ts'
 export { createTransactionSender, type TransactionSender, type TransactionSenderOptions } from './transaction-sender.ts'

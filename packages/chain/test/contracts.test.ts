@@ -17,6 +17,7 @@ describe('contracts', () => {
         'PaymentPoolInvariantTest',
         'PaymentPoolTest',
         'RegistriesTest',
+        'Secp256k1Test',
         'WorkerRegistryInvariantTest',
       ])
       for (const test of tests.filter((each) => each.name.startsWith('invariant_')))
