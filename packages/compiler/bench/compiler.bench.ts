@@ -7,6 +7,7 @@ import { type CompiledModel, compileModel } from '../src/index.ts'
 import { openCompiled } from './compiled-runner.ts'
 import { type BenchNetwork, cnn, mlp, randomUniform, transformer } from './networks.ts'
 import { openPeak } from './peak.ts'
+import { threads } from './threads.ts'
 
 type Metrics = Record<string, number | null>
 type Contender = { readonly name: string; run(): unknown | Promise<unknown>; readonly times: number[]; readonly batch: number }
@@ -31,8 +32,7 @@ export async function run(report: (line: string) => void): Promise<Metrics> {
   for (const network of [mlp('f32'), mlp('int8'), cnn('f32'), cnn('int8'), transformer('f32'), transformer('int8')])
     Object.assign(metrics, await compare(network, peaks, report))
   Object.assign(metrics, await obfuscation(report))
-  // There is no build for two threads yet.
-  return { ...metrics, threads2_speedup: null }
+  return { ...metrics, ...(await threads(report)) }
 }
 
 /** Size and latency of obfuscated builds with default settings, the worst and the mean of four seeds, against the plain build. */

@@ -27,7 +27,7 @@ export type CompileOptions = {
   readonly weights?: 'inline' | 'external'
   /** Obfuscation and marking; answers do not change by a bit. */
   readonly obfuscate?: ObfuscationOptions
-  /** 2: the module also has the stages that two threads need to share a run (`loadModel(..., { threads: 2 })`). 1 unless said. */
+  /** 2: the module also has the stages that two threads need to share a run (`loadModel(..., { threads: 2 })`), unless it is too small to gain by it. 1 unless said. */
   readonly threads?: 1 | 2
   /** With two threads, whether to cut steps that are too small to gain by it. `worthwhile` unless said; the rest is for tests. */
   readonly cutting?: Cutting

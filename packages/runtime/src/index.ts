@@ -60,9 +60,9 @@ export {
   type LoadModelOptions,
   loadModelOn,
   type SandboxedModel,
-  type SandboxHost,
   type SandboxRun,
   type SandboxRunOptions,
-  type SandboxWorker,
+  type Threads,
 } from './sandbox/sandboxed-model.ts'
+export type { SandboxHost, SandboxWorker } from './sandbox/worker-group.ts'
 export { inspectModule } from '@tacit/wasm'

@@ -25,6 +25,14 @@ export function profileOf(values: Invocation['values'], usage: string): CompileO
   return profile
 }
 
+/**
+ * One thread unless two were asked for.
+ * @throws UsageError
+ */
+export function threadsOf(values: Invocation['values'], usage: string): 1 | 2 {
+  return integerOf(values, 'threads', { fallback: 1, min: 1, max: 2, usage }) === 2 ? 2 : 1
+}
+
 type Source = { readonly graph: Graph; readonly file: string; readonly usage: string }
 
 async function compileToModule({ values, say, json }: Invocation, { graph, file, usage }: Source): Promise<number> {
@@ -35,6 +43,7 @@ async function compileToModule({ values, say, json }: Invocation, { graph, file,
   const compiled = await compileGraph(graph, file, {
     profile: profileOf(values, usage),
     maxMemoryBytes: maxMemory * 2 ** 20,
+    threads: threadsOf(values, usage),
     ...(seed === undefined ? {} : { obfuscate: { seed } }),
   })
   const written = writeModule(out, compiled)
@@ -46,6 +55,7 @@ async function compileToModule({ values, say, json }: Invocation, { graph, file,
   say(`memory    ${(memoryBytes / 2 ** 20).toFixed(1)} MiB, fixed`)
   say(`work      ${manifest.runWork} instructions a run, exactly`)
   const operators = printable(manifest.layers.map(({ operator }) => operator).join(', '))
+  if (manifest.parallel !== undefined) say('threads   1, or 2 that share each run')
   say(`layers    ${manifest.layers.length}${seed === undefined ? `: ${operators}` : ', their names stripped'}`)
   if (json)
     console.log(
@@ -58,6 +68,7 @@ async function compileToModule({ values, say, json }: Invocation, { graph, file,
         moduleBytes: manifest.moduleBytes,
         memoryBytes,
         work: manifest.runWork,
+        threads: manifest.parallel?.threads ?? 1,
         layers: manifest.layers.map(({ operator, runWork }) => ({ operator, work: runWork })),
       }),
     )

@@ -7,6 +7,7 @@ import { type Invocation, integerOf, textOf } from '../command.ts'
 import { FileUnusableError, UsageError } from '../errors.ts'
 import { printable } from '../format.ts'
 import { readJsonFile, readModule } from '../module-files.ts'
+import { threadsOf } from './models-compile.ts'
 
 export async function run({ values, say, json }: Invocation, file: string, usage: string): Promise<number> {
   const path = textOf(values, 'input')
@@ -14,7 +15,8 @@ export async function run({ values, say, json }: Invocation, file: string, usage
   const deadlineMs = integerOf(values, 'deadline-ms', { fallback: 10_000, min: 1, max: 600_000, usage })
   const { wasm, manifest } = readModule(file, textOf(values, 'manifest'))
   const inputs = readInputs(path, manifest.inputs)
-  await using model = await loadModel(wasm, manifest)
+  await using model = await loadModel(wasm, manifest, { threads: threadsOf(values, usage) })
+  if (model.threads.note !== undefined) say(`One thread: ${model.threads.note}`)
   const { outputs } = await model.run(inputs, { deadlineMs })
   const answers = Object.fromEntries(
     Object.entries(outputs).map(([name, output]) => [
@@ -26,7 +28,7 @@ export async function run({ values, say, json }: Invocation, file: string, usage
     ]),
   )
   for (const [name, answer] of Object.entries(answers)) say(`${printable(name)}: ${answer.join(' ')}`)
-  if (json) console.log(JSON.stringify({ ok: true, outputs: answers, work: manifest.runWork }))
+  if (json) console.log(JSON.stringify({ ok: true, outputs: answers, work: manifest.runWork, threads: model.threads.count }))
   return 0
 }
 

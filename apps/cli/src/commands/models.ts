@@ -9,9 +9,9 @@ import { openClient } from '../open-client.ts'
 
 const usage = [
   'tacit models [list | add FILE [--name NAME] | remove NAME]',
-  'tacit models compile MODEL.onnx [--profile f32|q8] [--obfuscate SEED | --holder NAME --holders FILE] [--out FILE.wasm] [--max-memory MIB]',
+  'tacit models compile MODEL.onnx [--profile f32|q8] [--obfuscate SEED | --holder NAME --holders FILE] [--out FILE.wasm] [--max-memory MIB] [--threads 1|2]',
   'tacit models compile MODEL.onnx --encrypted',
-  'tacit models run MODULE.wasm --input FILE [--manifest FILE] [--deadline-ms N]',
+  'tacit models run MODULE.wasm --input FILE [--manifest FILE] [--deadline-ms N] [--threads 1|2]',
   'tacit models trace-leak MODULE.wasm --original MODEL.onnx --holders FILE [--profile f32|q8]',
 ].join('\n       ')
 
@@ -20,8 +20,8 @@ const optionsOf: Readonly<Record<string, readonly string[]>> = {
   list: [],
   add: ['name'],
   remove: [],
-  compile: ['profile', 'obfuscate', 'holder', 'holders', 'out', 'max-memory', 'encrypted'],
-  run: ['manifest', 'input', 'deadline-ms'],
+  compile: ['profile', 'obfuscate', 'holder', 'holders', 'out', 'max-memory', 'threads', 'encrypted'],
+  run: ['manifest', 'input', 'deadline-ms', 'threads'],
   'trace-leak': ['original', 'holders', 'profile'],
 }
 
@@ -48,6 +48,7 @@ export const models: Command = {
     manifest: { type: 'string', value: 'FILE', help: 'run: the manifest (default: MODULE.manifest.json)' },
     input: { type: 'string', value: 'FILE', help: 'run: JSON, a list of numbers for each input by name' },
     'deadline-ms': { type: 'string', value: 'N', help: 'run: end it after this (default: 10000)' },
+    threads: { type: 'string', value: '1|2', help: 'compile: 2 adds what two threads need to share a run; run: how many share it' },
     original: { type: 'string', value: 'FILE', help: 'trace-leak: the ONNX file of the owner' },
   },
   async run(invocation) {

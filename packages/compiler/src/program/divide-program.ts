@@ -26,6 +26,8 @@ export type DividedProgram = {
   readonly gathers: readonly (readonly Extent[])[]
   /** What thread 0 lacks of the outputs at the end. */
   readonly closing: readonly Extent[]
+  /** Whether anything is done by one thread only: if not, a second thread is of no use. */
+  readonly isShared: boolean
 }
 
 /** What is weighed: steps for which two threads save time, or everything that can be cut (tests). */
@@ -61,7 +63,8 @@ export function divideProgram(program: Program, cutting: Cutting = 'worthwhile')
     choices.push(chosen)
     layers.push({ ...layer, steps: chosen.map(({ step }) => step) })
   }
-  return { program: { ...program, layers }, ...stagesOf(program, choices) }
+  const isShared = choices.flat().some(({ pieces: [first, second] }) => first !== second)
+  return { program: { ...program, layers }, ...stagesOf(program, choices), isShared }
 }
 
 /** What each thread lacks: bytes that the other one wrote last. */
@@ -176,7 +179,7 @@ function cheapest(options: readonly Option[], state: Replicas, costs: Costs): { 
   return rated.reduce((least, candidate) => (price(candidate) < price(least) ? candidate : least))
 }
 
-function stagesOf(program: Program, choices: readonly (readonly Choice[])[]): Omit<DividedProgram, 'program'> {
+function stagesOf(program: Program, choices: readonly (readonly Choice[])[]): Omit<DividedProgram, 'program' | 'isShared'> {
   const state = new Replicas()
   const flat = choices.flat()
   const outputs = program.outputs.flatMap(readOf)

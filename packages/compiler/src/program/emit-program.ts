@@ -70,7 +70,8 @@ export type EmitOptions = {
 export const elementBytes: Readonly<Record<BoundaryType, number>> = { float32: 4, int8: 1, uint8: 1, int32: 4, int64: 8, bool: 1 }
 
 export function emitProgram(given: Program, options: EmitOptions): EmittedModule {
-  const divided = options.threads === 2 ? divideProgram(given, options.cutting) : undefined
+  const tried = options.threads === 2 ? divideProgram(given, options.cutting) : undefined
+  const divided = tried?.isShared ? tried : undefined
   const program = divided?.program ?? given
   const sizeOf = ({ view, elementType }: BoundaryView): number =>
     view.shape.reduce((product, size) => product * size, elementBytes[elementType])

@@ -1,9 +1,11 @@
 import { Worker } from 'node:worker_threads'
 import type { ModuleManifest } from '@tacit/protocol'
 import { workerSource } from '../sandbox/sandbox-worker-main.ts'
-import { type LoadModelOptions, loadModelOn, type SandboxedModel, type SandboxHost } from '../sandbox/sandboxed-model.ts'
+import { type LoadModelOptions, loadModelOn, type SandboxedModel } from '../sandbox/sandboxed-model.ts'
+import type { SandboxHost } from '../sandbox/worker-group.ts'
 
-const host: SandboxHost = {
+/** Worker threads of this process. */
+export const nodeSandboxHost: SandboxHost = {
   start({ onReply, onExit }) {
     // Nothing of this process reaches the worker: no environment, no arguments, no standard streams.
     const worker = new Worker(workerSource('node'), {
@@ -40,5 +42,5 @@ const host: SandboxHost = {
  * @throws SandboxRefusedError
  */
 export function loadModel(wasm: Uint8Array, manifest: ModuleManifest, options: LoadModelOptions = {}): Promise<SandboxedModel> {
-  return loadModelOn(host, { wasm, manifest }, options)
+  return loadModelOn(nodeSandboxHost, { wasm, manifest }, options)
 }

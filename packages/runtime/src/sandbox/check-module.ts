@@ -1,4 +1,4 @@
-import { type ModuleManifest, sha256Hash } from '@tacit/protocol'
+import { type ModuleManifest, moduleManifestSchema, sha256Hash } from '@tacit/protocol'
 import { type InspectionPolicy, inspectModule } from '@tacit/wasm'
 import { SandboxRefusedError } from './sandbox-errors.ts'
 
@@ -22,4 +22,23 @@ export function assertModule(wasm: Uint8Array, manifest: ModuleManifest, policy:
   for (const [name, work] of declared)
     if (String(inspection.work.get(name)) !== work) mismatch(`The export ${name} is missing or does another amount of work than declared.`)
   if (!inspection.work.has(manifest.outputsExport)) mismatch(`The export ${manifest.outputsExport} is missing.`)
+  if (manifest.parallel !== undefined) assertParallel(manifest, inspection.work, mismatch)
+}
+
+/** The stages of two threads: inside the memory, of the declared work, and for neither thread more than the whole run. */
+function assertParallel(manifest: ModuleManifest, work: ReadonlyMap<string, number>, mismatch: (detail: string) => never): void {
+  try {
+    moduleManifestSchema(manifest, 'The manifest')
+  } catch (error) {
+    mismatch(String(error))
+  }
+  const totals = [0n, 0n]
+  for (const { stages } of manifest.parallel?.layers ?? [])
+    for (const { runExports, runWork } of stages)
+      for (const [thread, name] of runExports.entries()) {
+        const declared = runWork[thread] ?? ''
+        if (String(work.get(name)) !== declared) mismatch(`The export ${name} is missing or does another amount of work than declared.`)
+        totals[thread] = (totals[thread] ?? 0n) + BigInt(declared)
+      }
+  if (totals.some((total) => total > BigInt(manifest.runWork))) mismatch('A thread would do more than a run of one thread.')
 }

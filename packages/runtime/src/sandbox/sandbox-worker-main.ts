@@ -1,5 +1,6 @@
-// What runs inside the worker: this one function, sent there as text (`workerSource`), so that it needs no module loader, file
+// What runs inside a worker: this one function, sent there as text (`workerSource`), so that it needs no module loader, file
 // or bundler and is the same in Node and in a browser. It must not use anything outside its own body but web globals.
+import type { ModuleParallel, ModuleSpan } from '@tacit/protocol'
 
 /** A value's place in the module's memory. */
 export type WorkerTensor = { readonly offset: number; readonly sizeBytes: number }
@@ -13,6 +14,19 @@ export type WorkerSetup = {
   readonly layers: readonly { readonly runExport: string; readonly traceExport: string; readonly boundary: WorkerTensor }[]
   readonly runExport: string
   readonly outputsExport: string
+  /** Present where two workers share each run. */
+  readonly team?: WorkerTeam
+}
+
+/**
+ * One of two workers that share each run. `shared` holds two counters of meetings, 64 bytes apart, and from byte 128 two mailboxes per
+ * thread, used in turn: whoever writes one again knows that the other thread has met once since, and so has read it.
+ */
+export type WorkerTeam = {
+  readonly thread: 0 | 1
+  readonly shared: SharedArrayBuffer
+  readonly mailboxBytes: number
+  readonly parallel: ModuleParallel
 }
 
 export type WorkerRequest =
@@ -36,35 +50,122 @@ export type WorkerChannel = { receive(listener: (request: WorkerRequest) => void
 
 /** The worker's whole program. */
 export function workerMain(channel: WorkerChannel): void {
-  type Started = { readonly setup: WorkerSetup; readonly memory: Uint8Array; readonly call: (name: string) => void }
+  type Run = Extract<WorkerRequest, { kind: 'run' }>
+  type Trace = { readonly hashes: Uint8Array[]; readonly activations: Uint8Array[] }
+  type Instance = { readonly memory: Uint8Array; readonly call: (name: string) => void }
+  type Meeting = () => void
+  type TeamLayer = { readonly stages: readonly { readonly meet: Meeting; readonly runExport: string }[]; readonly gather: Meeting }
+  type Started = {
+    readonly setup: WorkerSetup
+    readonly team?: { readonly layers: readonly TeamLayer[]; readonly closing: Meeting }
+  } & Instance
   let started: Started | undefined
+
   const start = (setup: WorkerSetup): Started => {
     const { exports } = new WebAssembly.Instance(setup.module)
     const memory = new Uint8Array((exports['memory'] as WebAssembly.Memory).buffer)
     if (setup.weights) memory.set(setup.weights.bytes, setup.weights.offset)
-    return { setup, memory, call: (name) => (exports[name] as () => void)() }
+    const call = (name: string): void => (exports[name] as () => void)()
+    return { setup, memory, call, ...(setup.team ? { team: joinTeam(setup.team, memory) } : {}) }
   }
-  const run = async (request: Extract<WorkerRequest, { kind: 'run' }>): Promise<void> => {
-    if (started === undefined) throw new Error('run before setup')
-    const { setup, memory, call } = started
-    const read = ({ offset, sizeBytes }: WorkerTensor): Uint8Array<ArrayBuffer> =>
-      memory.slice(offset, offset + sizeBytes) as Uint8Array<ArrayBuffer>
-    for (const [i, tensor] of setup.inputs.entries()) memory.set(request.inputs[i] ?? new Uint8Array(tensor.sizeBytes), tensor.offset)
-    const hashes: Uint8Array[] = []
-    const activations: Uint8Array[] = []
-    if (request.trace === 'none') call(setup.runExport)
+
+  const joinTeam = ({ thread, shared, mailboxBytes, parallel }: WorkerTeam, memory: Uint8Array): NonNullable<Started['team']> => {
+    const counters = new Int32Array(shared, 0, 32)
+    const [own, other] = [16 * thread, 16 * (1 - thread)]
+    // About a tenth of a millisecond: both threads have about the same to do, and sleeping costs as much as a small layer.
+    const spins = 50_000
+    let met = 0
+    const piecesOf = (spans: readonly ModuleSpan[], from: number) => {
+      let at = 0
+      return spans.flatMap(({ offset, sizeBytes, stepBytes, count }) =>
+        Array.from({ length: count }, (_, i) => {
+          const place = offset + i * stepBytes
+          // The same place within a word on both sides: other copies to shared memory go byte by byte.
+          at += (((place - at) % 8) + 8) % 8
+          const box = (turn: number) => new Uint8Array(shared, 128 + (2 * from + turn) * mailboxBytes + at, sizeBytes)
+          const piece = { inside: memory.subarray(place, place + sizeBytes), boxes: [box(0), box(1)] as const }
+          at += sizeBytes
+          return piece
+        }),
+      )
+    }
+    const meeting = (toFirst: readonly ModuleSpan[], toSecond: readonly ModuleSpan[]): Meeting => {
+      if (toFirst.length + toSecond.length === 0) return () => undefined
+      const outgoing = piecesOf(thread === 0 ? toSecond : toFirst, thread)
+      const incoming = piecesOf(thread === 0 ? toFirst : toSecond, 1 - thread)
+      return () => {
+        const turn = (met & 1) as 0 | 1 // one bit
+        for (const { inside, boxes } of outgoing) boxes[turn].set(inside)
+        met = (met + 1) | 0
+        Atomics.store(counters, own, met)
+        Atomics.notify(counters, own)
+        let seen = Atomics.load(counters, other)
+        for (let spin = 0; ((seen - met) | 0) < 0 && spin < spins; spin++) seen = Atomics.load(counters, other)
+        while (((seen - met) | 0) < 0) {
+          Atomics.wait(counters, other, seen)
+          seen = Atomics.load(counters, other)
+        }
+        for (const { inside, boxes } of incoming) inside.set(boxes[turn])
+      }
+    }
+    const layers = parallel.layers.map(({ stages, gather }) => ({
+      stages: stages.map(({ toFirst, toSecond, runExports }) => ({ meet: meeting(toFirst, toSecond), runExport: runExports[thread] })),
+      gather: meeting(gather, []),
+    }))
+    return { layers, closing: meeting(parallel.closing, []) }
+  }
+
+  const read = ({ memory }: Instance, { offset, sizeBytes }: WorkerTensor): Uint8Array<ArrayBuffer> =>
+    memory.slice(offset, offset + sizeBytes) as Uint8Array<ArrayBuffer>
+
+  const record = async (instance: Instance, layer: WorkerSetup['layers'][number], { request, trace }: { request: Run; trace: Trace }) => {
+    instance.call(layer.traceExport)
+    const activation = read(instance, layer.boundary)
+    trace.hashes.push(new Uint8Array(await crypto.subtle.digest('SHA-256', activation)))
+    if (request.trace === 'activations') trace.activations.push(activation)
+  }
+
+  const runAlone = async (instance: Started, request: Run, trace: Trace): Promise<void> => {
+    const { setup } = instance
+    if (request.trace === 'none') instance.call(setup.runExport)
     else {
       for (const layer of setup.layers) {
-        call(layer.runExport)
-        call(layer.traceExport)
-        const activation = read(layer.boundary)
-        hashes.push(new Uint8Array(await crypto.subtle.digest('SHA-256', activation)))
-        if (request.trace === 'activations') activations.push(activation)
+        instance.call(layer.runExport)
+        await record(instance, layer, { request, trace })
       }
-      call(setup.outputsExport)
+      instance.call(setup.outputsExport)
     }
-    channel.reply({ kind: 'done', id: request.id, outputs: setup.outputs.map(read), hashes, activations })
   }
+
+  // Both threads take the same meetings in the same order; the first one writes boundaries and outputs.
+  const runTogether = async (instance: Started, request: Run, trace: Trace): Promise<void> => {
+    const { setup, team } = instance
+    const isFirst = setup.team?.thread === 0
+    for (const [place, { stages, gather }] of (team?.layers ?? []).entries()) {
+      for (const { meet, runExport } of stages) {
+        meet()
+        instance.call(runExport)
+      }
+      if (request.trace === 'none') continue
+      gather()
+      const layer = setup.layers[place]
+      if (isFirst && layer !== undefined) await record(instance, layer, { request, trace })
+    }
+    team?.closing()
+    if (isFirst) instance.call(setup.outputsExport)
+  }
+
+  const run = async (request: Run): Promise<void> => {
+    if (started === undefined) throw new Error('run before setup')
+    const instance = started
+    const { setup, memory, team } = instance
+    for (const [i, tensor] of setup.inputs.entries()) memory.set(request.inputs[i] ?? new Uint8Array(tensor.sizeBytes), tensor.offset)
+    const trace: Trace = { hashes: [], activations: [] }
+    await (team === undefined ? runAlone : runTogether)(instance, request, trace)
+    const outputs = setup.team?.thread === 1 ? [] : setup.outputs.map((tensor) => read(instance, tensor))
+    channel.reply({ kind: 'done', id: request.id, outputs, ...trace })
+  }
+
   channel.receive((request) => {
     if (request.kind === 'setup') {
       started = start(request.setup)

@@ -12,31 +12,24 @@ import {
 } from '@tacit/protocol'
 import type { InspectionPolicy } from '@tacit/wasm'
 import type { EngineHealth, NamedTensors, Tensor, TensorEngine, TensorRun, TensorRunOptions, TensorSpec, TensorType } from '../engine.ts'
-import { EngineClosedError, EngineCrashedError, InputMismatchError } from '../errors.ts'
+import { EngineClosedError, InputMismatchError } from '../errors.ts'
 import { formatProfile } from '../profile.ts'
 import { assertInputs } from '../reference-engine.ts'
 import { assertModule } from './check-module.ts'
-import { SandboxDeadlineError, SandboxRefusedError, SandboxTrapError } from './sandbox-errors.ts'
-import type { WorkerReply, WorkerRequest, WorkerSetup } from './sandbox-worker-main.ts'
-
-/** A started worker. `terminate` ends it at once, whatever it computes. */
-export type SandboxWorker = {
-  send(request: WorkerRequest): void
-  terminate(): void
-}
-
-/** Starts workers and tells time: what differs between Node and browsers. */
-export type SandboxHost = {
-  start(listeners: { onReply(reply: WorkerReply): void; onExit(detail: string): void }): SandboxWorker
-  /** Calls back after some milliseconds, unless cancelled by the function it returns. */
-  delay(ms: number, callback: () => void): () => void
-}
+import { SandboxDeadlineError, SandboxRefusedError } from './sandbox-errors.ts'
+import type { WorkerSetup } from './sandbox-worker-main.ts'
+import { type GroupSetup, type SandboxHost, type WorkerDone, WorkerGroup } from './worker-group.ts'
 
 export type LoadModelOptions = {
   /** Bounds that inspection holds the module to. */
   readonly policy?: Partial<InspectionPolicy>
   /** The weights of a module whose manifest says they are external. */
   readonly weights?: Uint8Array
+  /**
+   * 2: two workers share each run, with the same bits, if the module was compiled for it and the platform has shared memory;
+   * `threads` of the model says what came of it. 1 unless said.
+   */
+  readonly threads?: 1 | 2
 }
 
 export type SandboxRunOptions = Omit<TensorRunOptions, 'trace'> & {
@@ -54,8 +47,12 @@ export type SandboxRun = TensorRun & {
 /** A compiled model that can be run. */
 export type SandboxedModel = Omit<TensorEngine, 'run'> & {
   readonly manifest: ModuleManifest
+  readonly threads: Threads
   run(inputs: NamedTensors, options?: SandboxRunOptions): Promise<SandboxRun>
 }
+
+/** How many threads share a run, and why there are fewer than were asked for. */
+export type Threads = { readonly count: 1 | 2; readonly note?: string }
 
 const tensorTypes: Readonly<Record<ModuleElementType, TensorType>> = {
   float32: 'f32',
@@ -91,7 +88,15 @@ export async function loadModelOn(
     runExport: manifest.runExport,
     outputsExport: manifest.outputsExport,
   }
-  return new WorkerModel(host, manifest, setup)
+  return new WorkerModel(host, { manifest, setup, threads: chooseThreads(manifest, options.threads ?? 1) })
+}
+
+function chooseThreads({ parallel }: ModuleManifest, asked: 1 | 2): Threads {
+  if (asked === 1) return { count: 1 }
+  if (parallel === undefined) return { count: 1, note: 'The module has no stages for two threads.' }
+  if (typeof SharedArrayBuffer === 'undefined')
+    return { count: 1, note: 'There is no shared memory here: a page must be cross-origin isolated to have it.' }
+  return { count: 2 }
 }
 
 function acceptWeights(manifest: ModuleManifest, bytes: Uint8Array | undefined): WorkerSetup['weights'] {
@@ -102,25 +107,26 @@ function acceptWeights(manifest: ModuleManifest, bytes: Uint8Array | undefined):
   return { offset: weights.offset, bytes }
 }
 
-type Pending = { readonly id: number; resolve(reply: Extract<WorkerReply, { kind: 'done' }>): void; reject(error: unknown): void }
+type ModelParts = { readonly manifest: ModuleManifest; readonly setup: WorkerSetup; readonly threads: Threads }
 
 class WorkerModel implements SandboxedModel {
   readonly kind = 'tensor'
   readonly manifest: ModuleManifest
+  readonly threads: Threads
   readonly #host: SandboxHost
-  readonly #setup: WorkerSetup
-  #worker: SandboxWorker | undefined
-  #pending: Pending | undefined
+  readonly #setup: GroupSetup
+  #group: WorkerGroup | undefined
   #tail: Promise<unknown> = Promise.resolve()
   #queued = 0
   #restarts = 0
-  #nextId = 1
   #closed = false
 
-  constructor(host: SandboxHost, manifest: ModuleManifest, setup: WorkerSetup) {
+  constructor(host: SandboxHost, { manifest, setup, threads }: ModelParts) {
     this.#host = host
     this.manifest = manifest
-    this.#setup = setup
+    this.threads = threads
+    const { parallel } = manifest
+    this.#setup = { setup, ...(threads.count === 1 || parallel === undefined ? {} : { parallel }) }
   }
 
   get modelDigest(): `sha256:${string}` {
@@ -132,7 +138,7 @@ class WorkerModel implements SandboxedModel {
     return {
       engine: 'sandbox',
       build: `${profile}.1`,
-      profile: formatProfile({ engine: 'sandbox', build: `${profile}.1`, model: this.modelDigest, threads: 1 }),
+      profile: formatProfile({ engine: 'sandbox', build: `${profile}.1`, model: this.modelDigest, threads: this.threads.count }),
       identity: 'file',
     }
   }
@@ -146,7 +152,7 @@ class WorkerModel implements SandboxedModel {
   }
 
   async health(): Promise<EngineHealth> {
-    const running = this.#pending === undefined ? 0 : 1
+    const running = this.#group?.isRunning ? 1 : 0
     return { status: this.#closed ? 'closed' : 'ready', running, queued: this.#queued, restarts: this.#restarts }
   }
 
@@ -164,7 +170,7 @@ class WorkerModel implements SandboxedModel {
 
   async [Symbol.asyncDispose](): Promise<void> {
     this.#closed = true
-    this.#end(new EngineClosedError())
+    this.#group?.end(new EngineClosedError())
   }
 
   async #runNow(inputs: NamedTensors, options: SandboxRunOptions): Promise<SandboxRun> {
@@ -172,63 +178,28 @@ class WorkerModel implements SandboxedModel {
     if (this.#closed) throw new EngineClosedError()
     const trace = options.trace === true ? 'activations' : options.trace || 'none'
     const deadlineMs = options.deadlineMs ?? defaultDeadlineMs(this.manifest)
-    const cancel = this.#host.delay(deadlineMs, () => this.#end(new SandboxDeadlineError(deadlineMs)))
-    const abort = (): void => this.#end(options.signal?.reason)
+    const group = this.#startedGroup()
+    const cancel = this.#host.delay(deadlineMs, () => group.end(new SandboxDeadlineError(deadlineMs)))
+    const abort = (): void => group.end(options.signal?.reason)
     options.signal?.addEventListener('abort', abort, { once: true })
     try {
-      const reply = await this.#send(
-        this.manifest.inputs.map(({ name }) => bytesOf(inputs[name])),
-        trace,
-      )
-      return this.#toRun(reply, trace)
+      return this.#toRun(await group.run({ inputs: this.manifest.inputs.map(({ name }) => bytesOf(inputs[name])), trace }), trace)
     } finally {
       cancel()
       options.signal?.removeEventListener('abort', abort)
     }
   }
 
-  #send(inputs: readonly Uint8Array[], trace: 'none' | 'hashes' | 'activations'): Promise<Extract<WorkerReply, { kind: 'done' }>> {
-    const id = this.#nextId++
-    return new Promise((resolve, reject) => {
-      this.#pending = { id, resolve, reject }
-      this.#startedWorker().send({ kind: 'run', id, inputs, trace })
+  /** The next run after an end starts new workers. */
+  #startedGroup(): WorkerGroup {
+    this.#group ??= new WorkerGroup(this.#host, this.#setup, () => {
+      this.#group = undefined
+      this.#restarts++
     })
+    return this.#group
   }
 
-  #startedWorker(): SandboxWorker {
-    if (this.#worker !== undefined) return this.#worker
-    const worker = this.#host.start({
-      onReply: (reply) => {
-        if (this.#worker === worker) this.#settle(reply)
-      },
-      onExit: (detail) => {
-        if (this.#worker === worker) this.#end(new EngineCrashedError(detail))
-      },
-    })
-    this.#worker = worker
-    worker.send({ kind: 'setup', setup: this.#setup })
-    return worker
-  }
-
-  #settle(reply: WorkerReply): void {
-    const pending = this.#pending
-    if (reply.kind === 'ready' || pending === undefined || reply.id !== pending.id) return
-    this.#pending = undefined
-    if (reply.kind === 'done') pending.resolve(reply)
-    else pending.reject(new SandboxTrapError(reply.detail))
-  }
-
-  /** Ends the worker; the next run starts a new one. */
-  #end(reason: unknown): void {
-    const pending = this.#pending
-    this.#pending = undefined
-    if (this.#worker !== undefined) this.#restarts++
-    this.#worker?.terminate()
-    this.#worker = undefined
-    pending?.reject(reason)
-  }
-
-  #toRun(reply: Extract<WorkerReply, { kind: 'done' }>, trace: 'none' | 'hashes' | 'activations'): SandboxRun {
+  #toRun(reply: WorkerDone, trace: 'none' | 'hashes' | 'activations'): SandboxRun {
     const { layers, outputs } = this.manifest
     const named = Object.fromEntries(outputs.map((tensor, i) => [tensor.name, tensorOf(tensor, reply.outputs[i])]))
     if (trace === 'none') return { outputs: named }

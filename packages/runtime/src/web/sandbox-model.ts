@@ -1,6 +1,7 @@
 import type { ModuleManifest } from '@tacit/protocol'
 import { type WorkerReply, workerSource } from '../sandbox/sandbox-worker-main.ts'
-import { type LoadModelOptions, loadModelOn, type SandboxedModel, type SandboxHost } from '../sandbox/sandboxed-model.ts'
+import { type LoadModelOptions, loadModelOn, type SandboxedModel } from '../sandbox/sandboxed-model.ts'
+import type { SandboxHost } from '../sandbox/worker-group.ts'
 
 const host: SandboxHost = {
   start({ onReply, onExit }) {

@@ -1,4 +1,4 @@
-import { type ModuleManifest, sha256Hash } from '@tacit/protocol'
+import { type ModuleManifest, type ModuleParallel, type ModuleStage, sha256Hash } from '@tacit/protocol'
 import { FunctionBuilder, inspectModule, ModuleBuilder } from '@tacit/wasm'
 
 /** A module whose one layer does what `body` says, with a manifest that tells the truth about it. */
@@ -17,8 +17,12 @@ export function handMade(body: (f: FunctionBuilder) => void): { wasm: Uint8Array
   const inspection = inspectModule(wasm)
   if (!inspection.accepted) throw new Error(inspection.refusal.detail)
   const work = (name: string): string => String(inspection.work.get(name) ?? 0)
+  return { wasm, manifest: manifestOf(wasm, work) }
+}
+
+function manifestOf(wasm: Uint8Array, work: (name: string) => string): ModuleManifest {
   const tensor = { name: 'y', elementType: 'int32' as const, shape: [1], offset: 64, quantization: null }
-  const manifest: ModuleManifest = {
+  return {
     kind: 'tacit.module',
     version: 1,
     profile: 'q8',
@@ -35,7 +39,6 @@ export function handMade(body: (f: FunctionBuilder) => void): { wasm: Uint8Array
     runWork: work('run'),
     weights: { kind: 'inline' },
   }
-  return { wasm, manifest }
 }
 
 /** 2^47 instructions, all of them declared. */
@@ -43,4 +46,46 @@ export function endlessModel() {
   return handMade((f) => {
     f.repeat(2 ** 22, () => f.repeat(2 ** 22, () => void f.i32(64).i32(1).memory('i32.store')))
   })
+}
+
+type Pair = {
+  first(f: FunctionBuilder): void
+  second(f: FunctionBuilder): void
+  /** What crosses before the two bodies, and after them. */
+  readonly before?: Pick<ModuleStage, 'toFirst' | 'toSecond'>
+  readonly after?: Pick<ModuleStage, 'toFirst' | 'toSecond'>
+}
+
+/** A module of one layer, which two threads do with a body each. */
+export function handMadePair({ first, second, before, after }: Pair): { wasm: Uint8Array<ArrayBuffer>; manifest: ModuleManifest } {
+  const module = new ModuleBuilder()
+  const bodies = [first, second].map((body, thread) => {
+    const f = new FunctionBuilder()
+    body(f)
+    const index = module.function(f, `body ${thread}`)
+    module.export(`p${thread}`, index)
+    return index
+  })
+  const nothing = module.function(new FunctionBuilder(), 'nothing')
+  const both = new FunctionBuilder()
+  for (const index of bodies) both.call(index)
+  const layer = module.function(both, 'layer')
+  for (const [name, index] of [
+    ['l0', layer],
+    ['t0', nothing],
+    ['outputs', nothing],
+  ] as const)
+    module.export(name, index)
+  module.export('run', module.function(new FunctionBuilder().call(layer), 'run'))
+  const none = { toFirst: [], toSecond: [] }
+  const wasm = module.build({ memoryPages: 1, names: 'stripped' })
+  const inspection = inspectModule(wasm)
+  if (!inspection.accepted) throw new Error(inspection.refusal.detail)
+  const work = (name: string): string => String(inspection.work.get(name) ?? 0)
+  const stages: readonly ModuleStage[] = [
+    { ...(before ?? none), runExports: ['p0', 'p1'], runWork: [work('p0'), work('p1')] },
+    ...(after === undefined ? [] : [{ ...after, runExports: ['outputs', 'outputs'] as const, runWork: ['1', '1'] as const }]),
+  ]
+  const parallel: ModuleParallel = { threads: 2, layers: [{ stages, gather: [] }], closing: [] }
+  return { wasm, manifest: { ...manifestOf(wasm, work), parallel } }
 }
