@@ -38,7 +38,9 @@ export class UnsupportedTypeError extends TacitError<'model.unsupported-type'> {
   readonly elementType: string
   constructor(where: string, elementType: string) {
     super('model.unsupported-type', `${where} has element type ${elementType}.`, {
-      details: ['Supported: float32, int8, uint8, int16, uint16, int32, uint32, int64, uint64, bool; float64 as input of a cast.'],
+      details: [
+        'Supported: float32, int8, uint8, int16, uint16, int32, uint32, int64, uint64, bool; float16, bfloat16 and float64 are computed in float32, and constants may be int4 or uint4.',
+      ],
     })
     this.elementType = elementType
   }

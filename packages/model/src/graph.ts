@@ -67,6 +67,12 @@ export type BinaryOperator =
   | 'LessOrEqual'
   | 'Greater'
   | 'GreaterOrEqual'
+  | 'BitwiseAnd'
+  | 'BitwiseOr'
+  | 'BitwiseXor'
+  /** Negative counts, and those from the width on, leave 0, or -1 of a negative number shifted right. */
+  | 'ShiftLeft'
+  | 'ShiftRight'
 
 /** Reductions over a set of axes. */
 export type ReduceOperator = 'ReduceSum' | 'ReduceMean' | 'ReduceMax' | 'ReduceMin' | 'ReduceProd' | 'ReduceSumSquare' | 'ReduceL2'
@@ -121,6 +127,13 @@ export type Operation =
   | { readonly operator: 'Slice'; readonly starts: readonly number[]; readonly steps: readonly number[] }
   /** data, indices (integers; negative counts from the end). */
   | { readonly operator: 'Gather'; readonly axis: number }
+  /**
+   * data [n, w], indices [m, 1] (int64, not negative), updates [m, w]: row indices[i] of a copy of data is replaced by updates[i], or
+   * combined with it, i ascending.
+   */
+  | { readonly operator: 'Scatter'; readonly reduction: 'none' | 'add' | 'mul' | 'min' | 'max' }
+  /** The k extreme elements along an axis, in order, and their indices (int64); of equals the lowest index first. */
+  | { readonly operator: 'TopK'; readonly axis: number; readonly k: number; readonly largest: boolean }
   /** Broadcast to the output's shape. */
   | { readonly operator: 'Expand' }
   /** Repeats per axis. */

@@ -6,6 +6,7 @@ import {
   type OnnxFile,
   type OnnxFileNode,
   parseOnnx,
+  parseOnnxTensor,
   runGraph,
   supportedOperators,
   tensor,
@@ -99,7 +100,8 @@ describe('the ONNX reader', () => {
       inputs: [input],
       outputs: [output],
     })
-    refuses(fileWith([relu('z', 'y'), relu('x', 'z')]), 'model.invalid-graph', /relu_y.*"z"/)
+    refuses(fileWith([relu('z', 'y'), relu('y', 'z')]), 'model.invalid-graph', /relu_[yz].*is not defined before/)
+    refuses(fileWith([relu('q', 'y')]), 'model.invalid-graph', /relu_y.*"q"/)
     refuses(fileWith([relu('x', 'y'), relu('x', 'y')]), 'model.invalid-graph', /defined twice/)
     refuses(fileWith([relu('x', 'q')]), 'model.invalid-graph', /y is not defined/)
     refuses(fileWith([{ operator: 'MatMul', inputs: ['x', 'x'], outputs: ['y'] }]), 'model.invalid-graph', /inner sizes 3 and 2/)
@@ -110,11 +112,33 @@ describe('the ONNX reader', () => {
     )
   })
 
-  it('refuses float64 arithmetic and sequence types', () => {
-    const doubles = fileWith([{ operator: 'Add', inputs: ['x', 'x'], outputs: ['y'] }], {
-      inputs: [{ name: 'x', elementType: 'float64', shape: [2] }],
-    })
-    refuses(doubles, 'model.unsupported-operator', /float64/)
+  it('sorts nodes that are listed before what they read', () => {
+    const relu = (input: string, output: string): OnnxFileNode => ({ operator: 'Relu', inputs: [input], outputs: [output] })
+    const graph = parseOnnx(fileWith([relu('b', 'y'), relu('a', 'b'), relu('x', 'a')]))
+    assert.deepEqual(
+      graph.nodes.map(({ outputs }) => outputs[0]),
+      ['a', 'b', 'y'],
+    )
+  })
+
+  it('reads half and double precision as float32, and 4-bit constants as bytes', () => {
+    // TensorProto: dims 3, data type (field 2), raw data (field 9).
+    const stored = (type: number, raw: readonly number[]) => parseOnnxTensor(Uint8Array.of(8, 3, 16, type, 74, raw.length, ...raw)).tensor
+    assert.deepEqual(stored(10, [0, 0x3c, 1, 0, 0, 0xfc]).data, Float32Array.of(1, 2 ** -24, Number.NEGATIVE_INFINITY))
+    assert.deepEqual(stored(16, [0x80, 0x3f, 0x49, 0x40, 0, 0x80]).data, Float32Array.of(1, 3.140625, -0))
+    const doubles = new Uint8Array(Float64Array.of(0.1, -1e300, Number.NaN).buffer)
+    assert.deepEqual(stored(11, [...doubles]).data, Float32Array.of(Math.fround(0.1), -3.4028234663852886e38, Number.NaN))
+    assert.deepEqual(stored(21, [0xf1, 0x0e]).data, Uint8Array.of(1, 15, 14))
+    assert.deepEqual(stored(22, [0xf1, 0x0e]).data, Int8Array.of(1, -1, -2))
+    assert.throws(() => stored(10, [0, 0x3c]), { code: 'model.malformed-onnx' })
+  })
+
+  it('refuses to round to 4-bit integers', () => {
+    refuses(
+      fileWith([{ operator: 'Cast', inputs: ['x'], outputs: ['y'], attributes: { to: { integer: 22 } } }]),
+      'model.unsupported-type',
+      /int4/,
+    )
   })
 
   it('keeps the names of outputs that only rename a value', () => {

@@ -98,6 +98,12 @@ const integerBinary: Readonly<Partial<Record<BinaryOperator, (a: bigint, b: bigi
   Pow: (a, b) => (b < 0n ? 0n : BigInt.asIntN(64, b > 4096n ? 0n : a ** b)),
   Min: (a, b) => (a < b ? a : b),
   Max: (a, b) => (a > b ? a : b),
+  BitwiseAnd: (a, b) => a & b,
+  BitwiseOr: (a, b) => a | b,
+  BitwiseXor: (a, b) => a ^ b,
+  // A shift by a negative count, or by the width and more, moves every bit out.
+  ShiftLeft: (a, b) => (b < 0n || b > 63n ? 0n : a << b),
+  ShiftRight: (a, b) => (b < 0n || b > 63n ? (a < 0n ? -1n : 0n) : a >> b),
 }
 
 const comparisons: Readonly<Partial<Record<BinaryOperator, (a: number | bigint, b: number | bigint) => boolean>>> = {

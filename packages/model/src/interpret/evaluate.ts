@@ -17,6 +17,8 @@ import {
   quantizeLinear,
 } from './quantized.ts'
 import { argExtreme, reduce } from './reduce.ts'
+import { scatter } from './scatter.ts'
+import { topK } from './top-k.ts'
 
 /** What a node computes from, for error messages and dispatch. */
 export type NodeToEvaluate = Pick<GraphNode, 'name' | 'operation'>
@@ -81,6 +83,10 @@ function evaluate(operation: Operation, inputs: readonly Tensor[], types: readon
       return [slice(operation, at(0), type)]
     case 'Gather':
       return [gather(operation.axis, at(0), at(1), type)]
+    case 'Scatter':
+      return [scatter(operation.reduction, [at(0), at(1), at(2)], type)]
+    case 'TopK':
+      return topK(operation, at(0), [type, types[1] ?? type])
     case 'Expand':
       return [expand(at(0), type)]
     case 'Tile':
@@ -127,6 +133,11 @@ function evaluate(operation: Operation, inputs: readonly Tensor[], types: readon
     case 'LessOrEqual':
     case 'Greater':
     case 'GreaterOrEqual':
+    case 'BitwiseAnd':
+    case 'BitwiseOr':
+    case 'BitwiseXor':
+    case 'ShiftLeft':
+    case 'ShiftRight':
       return [binary(operation.operator, at(0), at(1), type)]
     default:
       return [unary(operation.operator, at(0), type)]

@@ -67,11 +67,11 @@ function reduceIntegers(operator: ReduceOperator, x: Tensor, start: number, offs
   const values = Array.from(offsets, (offset) => BigInt(x.data[start + offset] ?? 0))
   switch (operator) {
     case 'ReduceSum':
-      return values.reduce((sum, value) => sum + value, 0n)
+      return values.reduce((sum, value) => BigInt.asIntN(64, sum + value), 0n)
     case 'ReduceMean':
-      return values.length === 0 ? 0n : values.reduce((sum, value) => sum + value, 0n) / BigInt(values.length)
+      return values.length === 0 ? 0n : values.reduce((sum, value) => BigInt.asIntN(64, sum + value), 0n) / BigInt(values.length)
     case 'ReduceSumSquare':
-      return values.reduce((sum, value) => sum + value * value, 0n)
+      return values.reduce((sum, value) => BigInt.asIntN(64, sum + value * value), 0n)
     case 'ReduceProd':
       return values.reduce((product, value) => BigInt.asIntN(64, product * value), 1n)
     case 'ReduceMax':

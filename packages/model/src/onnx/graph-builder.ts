@@ -1,4 +1,4 @@
-import { InvalidGraphError, ModelTooLargeError, UnsupportedTypeError } from '../errors.ts'
+import { InvalidGraphError, ModelTooLargeError } from '../errors.ts'
 import type { Graph, GraphNode, Operation, ValueId } from '../graph.ts'
 import { evaluateNode } from '../interpret/evaluate.ts'
 import { elementCount, type Tensor, type TensorType } from '../tensor.ts'
@@ -14,25 +14,13 @@ const maxFoldedWork = 1 << 28
 const alwaysMadeElements = 64
 const maxRank = 32
 
-/** Operators that move or convert float64 without computing with it. */
-const float64Operators: ReadonlySet<string> = new Set([
-  'Cast',
-  'Reshape',
-  'Transpose',
-  'Concat',
-  'Split',
-  'Slice',
-  'Gather',
-  'Expand',
-  'Tile',
-  'Pad',
-])
-
 /** Collects values and nodes in order; computes what is constant at once. */
 export class GraphBuilder {
   readonly types: Map<ValueId, TensorType> = new Map()
   readonly constants: Map<ValueId, Tensor> = new Map()
   readonly inputs: ValueId[] = []
+  /** Constants that the file stores as 4-bit integers. */
+  readonly fourBit: Set<ValueId> = new Set()
   readonly #nodes: GraphNode[] = []
   readonly #aliases = new Map<string, ValueId>()
   readonly #maxElements: number
@@ -90,9 +78,6 @@ export class GraphBuilder {
 
   /** Adds a node that defines `outputs`, or the constants it computes when all its inputs are known. */
   addNode(node: GraphNode, types: readonly TensorType[]): void {
-    if (!float64Operators.has(node.operation.operator))
-      for (const id of [...node.inputs.map((input) => this.#typeOf(input, node.name)), ...types])
-        if (id.elementType === 'float64') throw new UnsupportedTypeError(`Node ${node.name} (${node.operation.operator})`, 'float64')
     if (this.#foldable(node, types)) {
       const operands = node.inputs.map((id) => this.constants.get(id)).filter((tensor) => tensor !== undefined)
       const results = evaluateNode(node, operands, types)

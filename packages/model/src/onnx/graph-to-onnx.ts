@@ -6,6 +6,8 @@ import { type OnnxAttributeValue, type OnnxFileNode, type OnnxFileValue, writeOn
 
 /** What one node becomes: attributes, and constant inputs after its own. */
 type Written = {
+  /** Where ONNX calls it otherwise. */
+  readonly operator?: string
   readonly attributes?: Readonly<Record<string, OnnxAttributeValue>>
   readonly constants?: Readonly<Record<string, Tensor>>
 }
@@ -14,13 +16,13 @@ type Written = {
 export function graphToOnnx(graph: Graph): Uint8Array<ArrayBuffer> {
   const initializers: Record<string, Tensor> = Object.fromEntries(graph.constants)
   const nodes = graph.nodes.map((node): OnnxFileNode => {
-    const { attributes = {}, constants = {} } = write(node, graph)
+    const { operator = node.operation.operator, attributes = {}, constants = {} } = write(node, graph)
     const added = Object.entries(constants).map(([role, value]) => {
       const name = `${node.name}:${node.outputs[0]}/${role}`
       initializers[name] = value
       return name
     })
-    return { name: node.name, operator: node.operation.operator, inputs: [...node.inputs, ...added], outputs: node.outputs, attributes }
+    return { name: node.name, operator, inputs: [...node.inputs, ...added], outputs: node.outputs, attributes }
   })
   const declare = (name: string): OnnxFileValue => ({ name, ...typeOf(graph, name) })
   return writeOnnx({
@@ -104,6 +106,16 @@ function write(node: GraphNode, graph: Graph): Written {
       }
     case 'Slice':
       return { constants: sliceConstants(operation, output) }
+    case 'Scatter':
+      return { operator: 'ScatterND', attributes: { reduction: { text: operation.reduction } } }
+    case 'TopK':
+      return {
+        attributes: { axis: { integer: operation.axis }, largest: { integer: Number(operation.largest) } },
+        constants: { k: int64([operation.k]) },
+      }
+    case 'ShiftLeft':
+    case 'ShiftRight':
+      return { operator: 'BitShift', attributes: { direction: { text: operation.operator === 'ShiftLeft' ? 'LEFT' : 'RIGHT' } } }
     case 'RMSNormalization':
       throw new UnsupportedOperatorError(node.name, operation.operator, {
         reason: 'operator set 21 does not have it',

@@ -1,6 +1,6 @@
-import { MalformedOnnxError, ModelTooLargeError, UnsupportedOperatorError, UnsupportedTypeError } from '../errors.ts'
+import { MalformedOnnxError, ModelTooLargeError, UnsupportedTypeError } from '../errors.ts'
 import type { ElementType, Tensor } from '../tensor.ts'
-import { elementTypeFromOnnx, type NamedTensor, readTensor, type TensorContext } from './tensor-proto.ts'
+import { elementTypeFromOnnx, isFourBit, type NamedTensor, readTensor, type TensorContext } from './tensor-proto.ts'
 import { fieldBytes, fieldFloat, fieldInteger, fieldText, pushFloats, pushIntegers, readFields } from './wire.ts'
 
 /** An attribute of a node, by what the file stored. */
@@ -9,6 +9,8 @@ export type OnnxAttribute = {
   readonly integer?: bigint
   readonly text?: Uint8Array
   readonly tensor?: Tensor
+  /** A branch or body of control flow. */
+  readonly graph?: OnnxGraph
   readonly floats: readonly number[]
   readonly integers: readonly bigint[]
   readonly texts: readonly Uint8Array[]
@@ -28,23 +30,30 @@ export type OnnxNode = {
 export type OnnxValue = {
   readonly name: string
   readonly elementType: ElementType | undefined
+  /** Whether the file says that it holds 4-bit integers. */
+  readonly fourBit: boolean
   readonly shape: readonly (number | string | undefined)[] | undefined
 }
 
-/** The parts of a ModelProto that matter here. */
-export type OnnxModel = {
+/** The parts of a GraphProto that matter here. */
+export type OnnxGraph = {
   readonly name: string
-  readonly opsets: ReadonlyMap<string, number>
   readonly nodes: readonly OnnxNode[]
   readonly inputs: readonly OnnxValue[]
   readonly outputs: readonly OnnxValue[]
   readonly initializers: readonly NamedTensor[]
 }
 
+/** A model: its graph, and the operator set of every domain it uses. */
+export type OnnxModel = OnnxGraph & { readonly opsets: ReadonlyMap<string, number> }
+
 /** How much a file may ask for. */
 export type OnnxLimits = { readonly maxNodes: number; readonly maxTotalElements: number }
 
-/** Reads a ModelProto; nested graphs (control flow) are refused where they occur. */
+type GraphContext = TensorContext & OnnxLimits & { readonly depth: number }
+const maxDepth = 8
+
+/** Reads a ModelProto. */
 export function readModel(bytes: Uint8Array, context: TensorContext & OnnxLimits): OnnxModel {
   let graph: Uint8Array | undefined
   const opsets = new Map<string, number>()
@@ -54,7 +63,7 @@ export function readModel(bytes: Uint8Array, context: TensorContext & OnnxLimits
   }
   if (graph === undefined) throw new MalformedOnnxError('the model', 'has no graph')
   if (opsets.size === 0) throw new MalformedOnnxError('the model', 'names no operator set')
-  return { ...readGraph(graph, context), opsets }
+  return { ...readGraph(graph, { ...context, depth: 0 }), opsets }
 }
 
 function readOpset(bytes: Uint8Array, opsets: Map<string, number>): void {
@@ -67,7 +76,7 @@ function readOpset(bytes: Uint8Array, opsets: Map<string, number>): void {
   opsets.set(domain === 'ai.onnx' ? '' : domain, version)
 }
 
-function readGraph(bytes: Uint8Array, context: TensorContext & OnnxLimits): Omit<OnnxModel, 'opsets'> {
+function readGraph(bytes: Uint8Array, context: GraphContext): OnnxGraph {
   const graph = {
     name: '',
     nodes: [] as OnnxNode[],
@@ -94,7 +103,7 @@ function readGraph(bytes: Uint8Array, context: TensorContext & OnnxLimits): Omit
   return graph
 }
 
-function readNode(bytes: Uint8Array, index: number, context: TensorContext): OnnxNode {
+function readNode(bytes: Uint8Array, index: number, context: GraphContext): OnnxNode {
   let name = ''
   let operator = ''
   let domain = ''
@@ -111,11 +120,11 @@ function readNode(bytes: Uint8Array, index: number, context: TensorContext): Onn
   }
   if (operator === '') throw new MalformedOnnxError(`node ${index}`, 'has no operator')
   const label = name === '' ? `${operator}#${index}` : name
-  const parsed = new Map(attributes.map((attribute) => readAttribute(attribute, label, operator, context)))
+  const parsed = new Map(attributes.map((attribute) => readAttribute(attribute, label, context)))
   return { name: label, operator, domain: domain === 'ai.onnx' ? '' : domain, inputs, outputs, attributes: parsed }
 }
 
-function readAttribute(bytes: Uint8Array, node: string, operator: string, context: TensorContext): [string, OnnxAttribute] {
+function readAttribute(bytes: Uint8Array, node: string, context: GraphContext): [string, OnnxAttribute] {
   const what = `an attribute of node ${node}`
   let name = ''
   const attribute: { -readonly [Key in keyof OnnxAttribute]: OnnxAttribute[Key] } = { floats: [], integers: [], texts: [] }
@@ -131,11 +140,10 @@ function readAttribute(bytes: Uint8Array, node: string, operator: string, contex
     else if (field.number === 7) pushFloats(floats, field, 4, what)
     else if (field.number === 8) pushIntegers(integers, field, what)
     else if (field.number === 9) texts.push(fieldBytes(field, what))
-    else if (field.number === 6 || field.number === 11)
-      throw new UnsupportedOperatorError(node, operator, {
-        reason: 'it contains a nested graph',
-        supported: 'graphs without control flow (If, Loop, Scan)',
-      })
+    else if (field.number === 6) {
+      if (context.depth >= maxDepth) throw new MalformedOnnxError(what, `nests graphs more than ${maxDepth} deep`)
+      attribute.graph = readGraph(fieldBytes(field, what), { ...context, depth: context.depth + 1 })
+    } else if (field.number === 11) throw new MalformedOnnxError(what, 'is a list of graphs')
   }
   return [name, { ...attribute, floats, integers, texts }]
 }
@@ -147,23 +155,27 @@ function readValue(bytes: Uint8Array): OnnxValue {
     if (field.number === 1) name = fieldText(field, 'a value name')
     else if (field.number === 2) type = fieldBytes(field, 'a value type')
   }
-  if (type === undefined) return { name, elementType: undefined, shape: undefined }
+  if (type === undefined) return { name, elementType: undefined, fourBit: false, shape: undefined }
   for (const field of readFields(type, 'a value type')) {
     if (field.number === 1) return { name, ...readTensorType(fieldBytes(field, 'a tensor type'), name) }
     if (field.number >= 4 && field.number !== 6)
       throw new UnsupportedTypeError(`Value ${JSON.stringify(name)}`, 'sequence, map, optional or sparse tensor')
   }
-  return { name, elementType: undefined, shape: undefined }
+  return { name, elementType: undefined, fourBit: false, shape: undefined }
 }
 
 function readTensorType(bytes: Uint8Array, name: string): Omit<OnnxValue, 'name'> {
   let elementType: ElementType | undefined
+  let fourBit = false
   let shape: (number | string | undefined)[] | undefined
   for (const field of readFields(bytes, 'a tensor type')) {
-    if (field.number === 1) elementType = elementTypeFromOnnx(fieldInteger(field, 'an element type'), `Value ${JSON.stringify(name)}`)
-    else if (field.number === 2) shape = readShape(fieldBytes(field, 'a shape'))
+    if (field.number === 1) {
+      const number = fieldInteger(field, 'an element type')
+      fourBit = isFourBit(number)
+      elementType = elementTypeFromOnnx(number, `Value ${JSON.stringify(name)}`)
+    } else if (field.number === 2) shape = readShape(fieldBytes(field, 'a shape'))
   }
-  return { elementType, shape }
+  return { elementType, fourBit, shape }
 }
 
 function readShape(bytes: Uint8Array): (number | string | undefined)[] {

@@ -83,6 +83,12 @@ export class NodeReader {
     return this.#builder.constants.get(id)
   }
 
+  /** Refuses to round to a 4-bit type that a constant was stored as. */
+  assertNotFourBit(id: ValueId | undefined): void {
+    if (id !== undefined && this.#builder.fourBit.has(id))
+      throw this.unsupported('it rounds to a 4-bit integer', 'int8, uint8, int16, uint16')
+  }
+
   /** Integers from an input, or from an attribute of the same meaning in older operator sets. */
   integersAt(index: number, attribute: string): number[] | undefined {
     if (this.optional(index) !== undefined) return toNumbers(this.constant(index, attribute).data)
@@ -144,6 +150,23 @@ export class NodeReader {
     const id = this.#builder.freshName(this.node.name)
     this.#builder.addNode({ name: id, operation, inputs, outputs: [id] }, [type])
     return id
+  }
+
+  /** A name for an intermediate result. */
+  innerName(role: string): ValueId {
+    return this.#builder.freshName(`${this.node.name}/${role}`)
+  }
+
+  /** Adds an operation with several intermediate results. */
+  emitNamed(operation: Operation, inputs: readonly ValueId[], outputs: readonly ValueId[], types: readonly TensorType[]): void {
+    this.#builder.addNode({ name: outputs[0] ?? this.node.name, operation, inputs, outputs }, types)
+  }
+
+  /** A reader for the same node with other inputs, whose first output stays inside; for operators that extend others. */
+  innerReader(inputs: readonly string[]): { readonly reader: NodeReader; result(): ValueId } {
+    const output = this.innerName('inner')
+    const reader = new NodeReader({ ...this.node, inputs, outputs: [output] }, this.version, this.#builder)
+    return { reader, result: () => this.#builder.resolve(output) ?? output }
   }
 
   /** Makes output `index` another name of a value. */

@@ -2,17 +2,28 @@ import { DynamicShapeError, InvalidGraphError, UnsupportedOperatorError, Unsuppo
 import type { Graph } from '../graph.ts'
 import type { Tensor, TensorType } from '../tensor.ts'
 import { GraphBuilder } from './graph-builder.ts'
-import { type OnnxModel, type OnnxNode, type OnnxValue, readModel } from './model-proto.ts'
+import { type OnnxGraph, type OnnxModel, type OnnxNode, type OnnxValue, readModel } from './model-proto.ts'
 import { NodeReader, type OperatorReader } from './node-reader.ts'
 import { attentionReaders } from './operators/attention.ts'
+import { bitwiseReaders } from './operators/bitwise.ts'
 import { compositeReaders } from './operators/composite.ts'
+import { contributedReaders } from './operators/contributed.ts'
+import { convolutionTransposeReaders } from './operators/convolution-transpose.ts'
+import { cumulativeReaders } from './operators/cumulative.ts'
+import { einsumReaders } from './operators/einsum.ts'
 import { elementwiseReaders } from './operators/elementwise.ts'
+import { indexingReaders } from './operators/indexing.ts'
 import { linearReaders } from './operators/linear.ts'
+import { lossReaders } from './operators/losses.ts'
 import { movementReaders } from './operators/movement.ts'
 import { normalizationReaders } from './operators/normalization.ts'
 import { quantizedReaders } from './operators/quantized.ts'
+import { recurrentReaders } from './operators/recurrent.ts'
 import { reduceReaders } from './operators/reduce.ts'
 import { resizeReaders } from './operators/resize.ts'
+import { trigonometryReaders } from './operators/trigonometry.ts'
+import { variousReaders } from './operators/various.ts'
+import { sortNodes } from './sort-nodes.ts'
 import type { ExternalDataLoader } from './tensor-proto.ts'
 
 /** How to read a file. */
@@ -45,8 +56,19 @@ const readers: ReadonlyMap<string, OperatorReader> = new Map(
     ...quantizedReaders,
     ...attentionReaders,
     ...compositeReaders,
+    ...bitwiseReaders,
+    ...convolutionTransposeReaders,
+    ...cumulativeReaders,
+    ...einsumReaders,
+    ...indexingReaders,
+    ...lossReaders,
+    ...recurrentReaders,
+    ...trigonometryReaders,
+    ...variousReaders,
   }),
 )
+/** Operators of domain `com.microsoft`, which onnxruntime's optimiser and quantiser write. */
+const contributed: ReadonlyMap<string, OperatorReader> = new Map(Object.entries(contributedReaders))
 
 /** The ONNX operators that {@link parseOnnx} reads, sorted. */
 export const supportedOperators: readonly string[] = [...readers.keys()].sort()
@@ -69,14 +91,68 @@ export function parseOnnx(bytes: Uint8Array, options: ParseOnnxOptions = {}): Gr
   })
   const version = opsetOf(model)
   const builder = new GraphBuilder({ maxElements })
-  for (const { name, tensor } of model.initializers) builder.addConstant(name, tensor, 'the initializers')
+  addInitializers(builder, model)
   for (const [name, tensor] of Object.entries(options.constants ?? {})) builder.addConstant(name, tensor, 'the given constants')
-  for (const input of model.inputs) if (!builder.constants.has(input.name)) builder.addInput(input.name, inputType(input, options))
-  for (const node of model.nodes) readerOf(node)(new NodeReader(node, version, builder))
+  for (const input of model.inputs) {
+    if (!builder.constants.has(input.name)) builder.addInput(input.name, inputType(input, options))
+    if (input.fourBit) builder.fourBit.add(input.name)
+  }
+  readNodes(model.nodes, version, builder)
   return builder.build(
     model.name,
     model.outputs.map((output) => outputOf(builder, output)),
   )
+}
+
+function addInitializers(builder: GraphBuilder, graph: OnnxGraph): void {
+  for (const { name, tensor, storedAs } of graph.initializers) {
+    builder.addConstant(name, tensor, 'the initializers')
+    if (storedAs === 'int4' || storedAs === 'uint4') builder.fourBit.add(name)
+  }
+}
+
+function readNodes(nodes: readonly OnnxNode[], version: number, builder: GraphBuilder): void {
+  for (const node of sortNodes(nodes)) {
+    const reader = new NodeReader(node, version, builder)
+    if (node.operator === 'If' && node.domain === '') readBranch(reader, builder)
+    else readerOf(node)(reader)
+  }
+}
+
+/** The branch of an If whose condition is known at import, in its place. */
+function readBranch(reader: NodeReader, builder: GraphBuilder): void {
+  const condition = reader.constantOf(reader.input(0))
+  if (condition === undefined)
+    throw reader.unsupported('its condition depends on input values', 'If with a condition that is known at import')
+  const branch = reader.attribute(Number(condition.data[0]) !== 0 ? 'then_branch' : 'else_branch')?.graph
+  if (branch === undefined) throw reader.invalid('it lacks a branch')
+  // Names of the branch are its own: the other branch, or another If, may use them too.
+  const prefix = `${builder.freshName(reader.node.name)}/`
+  const defined = new Set([...branch.initializers.map(({ name }) => name), ...branch.nodes.flatMap(({ outputs }) => outputs)])
+  const renamed = (name: string) => (name !== '' && defined.has(name) ? `${prefix}${name}` : name)
+  addInitializers(builder, { ...branch, initializers: branch.initializers.map((item) => ({ ...item, name: renamed(item.name) })) })
+  const nodes = branch.nodes.map((node) => renamedNode(node, renamed, reader.node.name))
+  readNodes(nodes, reader.version, builder)
+  for (const [index, output] of branch.outputs.entries()) {
+    const id = builder.resolve(renamed(output.name))
+    if (id === undefined) throw reader.invalid(`its branch does not define ${output.name}`)
+    reader.emitAlias(index, id)
+  }
+}
+
+/** A node with other names for some values, also where graphs inside it use them and do not define them anew. */
+function renamedNode(node: OnnxNode, renamed: (name: string) => string, owner: string): OnnxNode {
+  const attributes = [...node.attributes].map(([name, attribute]) => {
+    const { graph } = attribute
+    if (graph === undefined) return [name, attribute] as const
+    const own = new Set([...graph.initializers.map((item) => item.name), ...graph.nodes.flatMap(({ outputs }) => outputs)])
+    const inside = (value: string) => (own.has(value) ? value : renamed(value))
+    const nodes = graph.nodes.map((inner) => renamedNode(inner, inside, node.name))
+    const outputs = graph.outputs.map((output) => ({ ...output, name: inside(output.name) }))
+    return [name, { ...attribute, graph: { ...graph, nodes, outputs } }] as const
+  })
+  const [inputs, outputs] = [node.inputs.map(renamed), node.outputs.map(renamed)]
+  return { ...node, name: `${owner}/${node.name}`, inputs, outputs, attributes: new Map(attributes) }
 }
 
 function opsetOf(model: OnnxModel): number {
@@ -88,10 +164,17 @@ function opsetOf(model: OnnxModel): number {
 }
 
 function readerOf(node: OnnxNode): OperatorReader {
-  const reader = node.domain === '' ? readers.get(node.operator) : undefined
+  const domain = node.domain === '' ? readers : node.domain === 'com.microsoft' ? contributed : undefined
+  const reader = domain?.get(node.operator)
   if (reader !== undefined) return reader
-  const reason = node.domain === '' ? 'the operator is unknown here' : `its domain is ${node.domain}`
-  throw new UnsupportedOperatorError(node.name, node.operator, { reason, supported: supportedOperators.join(' ') })
+  if ([...node.attributes.values()].some(({ graph }) => graph !== undefined))
+    throw new UnsupportedOperatorError(node.name, node.operator, {
+      reason: 'it contains a nested graph',
+      supported: 'graphs without Loop and Scan, and If with a condition that is known at import',
+    })
+  const reason = domain === readers ? 'the operator is unknown here' : `its domain is ${node.domain}`
+  const supported = [...(domain ?? readers).keys()].sort().join(' ')
+  throw new UnsupportedOperatorError(node.name, node.operator, { reason, supported })
 }
 
 function inputType(input: OnnxValue, options: ParseOnnxOptions): TensorType {

@@ -2,7 +2,7 @@ import type { BinaryOperator, UnaryOperator, ValueId } from '../../graph.ts'
 import type { ElementType, TensorType } from '../../tensor.ts'
 import type { NodeReader, OperatorReader } from '../node-reader.ts'
 import { broadcastShapes } from '../shapes.ts'
-import { elementTypeFromOnnx } from '../tensor-proto.ts'
+import { roundedTypeFromOnnx } from '../tensor-proto.ts'
 
 const integers: readonly ElementType[] = ['int8', 'uint8', 'int16', 'uint16', 'int32', 'uint32', 'int64', 'uint64']
 const numeric: readonly ElementType[] = ['float32', ...integers]
@@ -202,6 +202,9 @@ export const elementwiseReaders: Readonly<Record<string, OperatorReader>> = {
     const [x, type] = floatInput(node)
     node.emit({ operator: 'Gelu', approximate: node.text('approximate', 'none') === 'tanh' ? 'tanh' : 'none' }, [x], type)
   },
-  Cast: (node) => cast(node, elementTypeFromOnnx(node.integer('to'), `The target of node ${node.node.name}`)),
-  CastLike: (node) => cast(node, node.typeOf(node.input(1)).elementType),
+  Cast: (node) => cast(node, roundedTypeFromOnnx(node.integer('to'), `The target of node ${node.node.name}`)),
+  CastLike: (node) => {
+    node.assertNotFourBit(node.input(1))
+    cast(node, node.typeOf(node.input(1)).elementType)
+  },
 }

@@ -1,5 +1,5 @@
 import type { ValueId } from '../../graph.ts'
-import { elementCount, stridesOf, tensor, toNumbers } from '../../tensor.ts'
+import { elementCount, tensor, toNumbers } from '../../tensor.ts'
 import type { NodeReader, OperatorReader } from '../node-reader.ts'
 import { broadcastShapes } from '../shapes.ts'
 
@@ -232,31 +232,6 @@ function trilu(node: NodeReader): void {
   node.emit({ operator: 'Where' }, [mask, x, node.scalar(elementType, 0)], { elementType, shape })
 }
 
-/** Gather along an axis with an index per element; the indices must be known. */
-function gatherElements(node: NodeReader): void {
-  const x = node.input(0)
-  const { elementType, shape } = node.typeOf(x)
-  const indices = node.constant(1, 'indices')
-  const axis = node.axis(node.integer('axis', 0), shape.length)
-  if (indices.shape.length !== shape.length) throw node.invalid('data and indices differ in rank')
-  const [strides, own] = [stridesOf(shape), stridesOf(indices.shape)]
-  const flat = toNumbers(indices.data).map((chosen, position) => {
-    const index = chosen < 0 ? chosen + (shape[axis] ?? 0) : chosen
-    let at = 0
-    for (const [other, stride] of own.entries()) {
-      const coordinate = other === axis ? index : Math.floor(position / stride) % (indices.shape[other] ?? 1)
-      if (coordinate < 0 || coordinate >= (shape[other] ?? 0)) throw node.invalid(`index ${chosen} is out of range`)
-      at += coordinate * (strides[other] ?? 1)
-    }
-    return at
-  })
-  const list = node.emitInner({ operator: 'Reshape' }, [x], { elementType, shape: [elementCount(shape)] })
-  node.emit({ operator: 'Gather', axis: 0 }, [list, node.innerConstant(tensor('int64', indices.shape, flat))], {
-    elementType,
-    shape: indices.shape,
-  })
-}
-
 /** Operators that move elements or describe shapes. */
 export const movementReaders: Readonly<Record<string, OperatorReader>> = {
   Reshape: reshape,
@@ -268,7 +243,6 @@ export const movementReaders: Readonly<Record<string, OperatorReader>> = {
   Split: split,
   Slice: slice,
   Gather: gather,
-  GatherElements: gatherElements,
   Trilu: trilu,
   Expand: expand,
   Tile: tile,

@@ -96,6 +96,8 @@ export const normalizationReaders: Readonly<Record<string, OperatorReader>> = {
   BatchNormalization: batchNormalization,
   LayerNormalization: (node) => rowNormalization(node, 'LayerNormalization'),
   RMSNormalization: (node) => rowNormalization(node, 'RMSNormalization'),
+  // The name that onnxruntime's exporters give it in the default domain.
+  SimplifiedLayerNormalization: (node) => rowNormalization(node, 'RMSNormalization'),
   Softmax: (node) => softmax(node, 'Softmax'),
   LogSoftmax: (node) => softmax(node, 'LogSoftmax'),
   InstanceNormalization: (node) => groupedNormalization(node, node.shapeOf(node.input(0))[1] ?? 1),

@@ -1,8 +1,10 @@
 import type { ValueId } from '../../graph.ts'
 import { type ElementType, elementCount } from '../../tensor.ts'
+import { quantizedRange } from '../../interpret/quantized.ts'
+import { Expressions } from '../expressions.ts'
 import type { NodeReader, OperatorReader } from '../node-reader.ts'
 import { matMulShape } from '../shapes.ts'
-import { elementTypeFromOnnx } from '../tensor-proto.ts'
+import { roundedTypeFromOnnx } from '../tensor-proto.ts'
 import { convolution } from './linear.ts'
 
 const quantized: readonly ElementType[] = ['int8', 'uint8', 'int16', 'uint16']
@@ -18,7 +20,6 @@ function zeroPoint(node: NodeReader, index: number, like: ValueId | undefined, e
 
 /** Checks that scale and zero point are scalars or one per index of the axis, and returns that axis. */
 function scaleAxis(node: NodeReader, x: ValueId, scale: ValueId, zero: ValueId): number {
-  if (node.integer('block_size', 0) !== 0) throw node.unsupported('it is quantised in blocks', 'one scale, or one per index of an axis')
   const [shape, scales] = [node.shapeOf(x), node.shapeOf(scale)]
   node.expectTypes([scale], ['float32'])
   if (elementCount(node.shapeOf(zero)) !== elementCount(scales)) throw node.invalid('scale and zero point differ in length')
@@ -32,11 +33,16 @@ function quantizeLinear(node: NodeReader): void {
   const [x, scale] = [node.input(0), node.input(1)]
   node.expectTypes([x], ['float32'])
   const given = node.optional(2)
+  node.assertNotFourBit(given)
   const wanted = node.integer('output_dtype', 0)
   const elementType =
-    given !== undefined ? node.typeOf(given).elementType : wanted === 0 ? 'uint8' : elementTypeFromOnnx(wanted, `Node ${node.node.name}`)
+    given !== undefined ? node.typeOf(given).elementType : wanted === 0 ? 'uint8' : roundedTypeFromOnnx(wanted, `Node ${node.node.name}`)
   const zero = zeroPoint(node, 2, scale, elementType)
   node.expectTypes([zero], quantized)
+  if (node.integer('block_size', 0) !== 0) {
+    quantizeBlocks(node, { x, scale, zero }, elementType)
+    return
+  }
   node.emit({ operator: 'QuantizeLinear', axis: scaleAxis(node, x, scale, zero) }, [x, scale, zero], {
     elementType,
     shape: node.shapeOf(x),
@@ -47,10 +53,52 @@ function dequantizeLinear(node: NodeReader): void {
   const [x, scale] = [node.input(0), node.input(1)]
   node.expectTypes([x], [...quantized, 'int32'])
   const zero = zeroPoint(node, 2, scale, node.typeOf(x).elementType)
+  if (node.integer('block_size', 0) !== 0) {
+    dequantizeBlocks(node, { x, scale, zero })
+    return
+  }
   node.emit({ operator: 'DequantizeLinear', axis: scaleAxis(node, x, scale, zero) }, [x, scale, zero], {
     elementType: 'float32',
     shape: node.shapeOf(x),
   })
+}
+
+type Blocks = { readonly x: ValueId; readonly scale: ValueId; readonly zero: ValueId }
+
+/** Every block of an axis has its own scale: the parameters repeated to the shape of x. */
+function blockParameters(node: NodeReader, e: Expressions, { x, scale, zero }: Blocks): readonly [ValueId, ValueId] {
+  const shape = e.shape(x)
+  const axis = node.axis(node.integer('axis', 1), shape.length)
+  const block = node.integer('block_size')
+  const blocks = e.shape(scale)
+  const fits =
+    blocks.length === shape.length &&
+    blocks.every((size, other) => size === (other === axis ? Math.ceil((shape[axis] ?? 0) / block) : shape[other]))
+  if (!fits || elementCount(e.shape(zero)) !== elementCount(blocks)) throw node.invalid('its scales are not one per block')
+  const repeated = (id: ValueId): ValueId => {
+    const split = e.reshape(id, blocks.toSpliced(axis + 1, 0, 1))
+    const wide = e.expand(split, blocks.toSpliced(axis + 1, 0, block))
+    const all = e.reshape(wide, blocks.with(axis, (blocks[axis] ?? 0) * block))
+    return e.slice(all, axis, { start: 0, count: shape[axis] ?? 0 })
+  }
+  return [repeated(scale), repeated(zero)]
+}
+
+function dequantizeBlocks(node: NodeReader, blocks: Blocks): void {
+  const e = new Expressions(node)
+  const [scale, zero] = blockParameters(node, e, blocks)
+  const centred = e.subtract(e.cast(blocks.x, 'int32'), e.cast(zero, 'int32'))
+  node.emitAlias(0, e.multiply(e.cast(centred, 'float32'), scale))
+}
+
+function quantizeBlocks(node: NodeReader, blocks: Blocks, elementType: ElementType): void {
+  const e = new Expressions(node)
+  const [scale, zero] = blockParameters(node, e, blocks)
+  const rounded = e.unary('Round', e.divide(blocks.x, scale))
+  const number = e.where(e.binary('Equal', rounded, rounded), rounded, 0)
+  const sum = e.add(number, e.cast(zero, 'float32'))
+  const [min, max] = quantizedRange(elementType)
+  node.emitAlias(0, e.cast(node.emitInner({ operator: 'Clip', min, max }, [sum], node.typeOf(sum)), elementType))
 }
 
 function dynamicQuantizeLinear(node: NodeReader): void {

@@ -1,5 +1,6 @@
 import type { ReduceOperator, UnaryOperator, ValueId } from '../../graph.ts'
 import { type ElementType, tensor, type TensorType } from '../../tensor.ts'
+import { Expressions } from '../expressions.ts'
 import type { NodeReader, OperatorReader } from '../node-reader.ts'
 
 const reducible: readonly ElementType[] = ['float32', 'int8', 'uint8', 'int32', 'uint32', 'int64', 'uint64']
@@ -29,6 +30,16 @@ function reduceInner(node: NodeReader, operator: ReduceOperator, x: ValueId, axe
   return node.emitInner({ operator, axes, keepDims }, [x], reduced(type, axes, keepDims))
 }
 
+/** Any and all, as the extremes of 0 and 1. */
+function reduceBooleans(node: NodeReader, operator: 'ReduceMax' | 'ReduceMin'): void {
+  const e = new Expressions(node)
+  const x = node.input(0)
+  const axes = reducedAxes(node, e.shape(x))
+  if (axes.some((axis) => e.shape(x)[axis] === 0)) throw node.unsupported('it reduces an empty axis', 'axes with elements')
+  const bytes = e.reduce(operator, e.cast(x, 'uint8'), axes, node.integer('keepdims', 1) !== 0)
+  node.emitAlias(0, e.cast(bytes, 'bool'))
+}
+
 /** after(reduce(before(x))), where `before` and `after` are elementwise and optional. */
 function reduceReader(
   operator: ReduceOperator,
@@ -36,6 +47,10 @@ function reduceReader(
 ): OperatorReader {
   return (node) => {
     const x = node.input(0)
+    if (node.typeOf(x).elementType === 'bool' && (operator === 'ReduceMax' || operator === 'ReduceMin')) {
+      reduceBooleans(node, operator)
+      return
+    }
     node.expectTypes([x], around.after === undefined ? reducible : ['float32'])
     const axes = reducedAxes(node, node.shapeOf(x))
     const keepDims = node.integer('keepdims', 1) !== 0

@@ -16,7 +16,6 @@ function resize(node: NodeReader): void {
   const x = node.input(0)
   const { elementType, shape } = node.typeOf(x)
   const mode = node.text('mode', 'nearest')
-  if (node.version < 11) throw node.unsupported(`it is of operator set ${node.version}`, 'operator set 11 and later')
   if (node.integer('antialias', 0) !== 0) throw node.unsupported('antialias is set', 'resizing without antialiasing')
   if (mode !== 'nearest') node.expectTypes([x], ['float32'])
   let value = x
@@ -30,11 +29,20 @@ function resize(node: NodeReader): void {
   node.emitAlias(0, value)
 }
 
+/** The forms before operator set 11, whose positions are scaled from the corner and rounded down. */
+function isOld(node: NodeReader): boolean {
+  return node.version < 11 || node.node.operator === 'Upsample'
+}
+
 /** Sizes and scales of every axis, from `sizes` or `scales`. */
 function resizedAxes(node: NodeReader, shape: readonly number[]): Axis[] {
   const axes = (node.integers('axes') ?? shape.map((_, axis) => axis)).map((axis) => node.axis(axis, shape.length))
+  // Upsample, and Resize before operator set 11: x, scales; or an attribute before operator set 9.
+  const old = isOld(node)
   const given = (index: number) => (node.optional(index) === undefined ? [] : toNumbers(node.constant(index, 'sizes or scales').data))
-  const [scales, sizes] = [given(2), given(3)]
+  const [scales, sizes] = old
+    ? [node.optional(1) === undefined ? (node.attribute('scales')?.floats ?? []) : given(1), []]
+    : [given(2), given(3)]
   const result: Axis[] = shape.map((from) => ({ from, to: from, scale: 1 }))
   if (scales.length !== axes.length && sizes.length !== axes.length) throw node.invalid('its scales or sizes do not fit its axes')
   const ratios = axes.map((axis, index) => (sizes[index] ?? 0) / (shape[axis] ?? 1))
@@ -52,7 +60,7 @@ function resizedAxes(node: NodeReader, shape: readonly number[]): Axis[] {
 
 /** The input coordinate of an output position. */
 function original(node: NodeReader, position: number, { from, to, scale }: Axis): number {
-  const mode = node.text('coordinate_transformation_mode', 'half_pixel')
+  const mode = isOld(node) ? 'asymmetric' : node.text('coordinate_transformation_mode', 'half_pixel')
   switch (mode) {
     case 'half_pixel':
       return (position + 0.5) / scale - 0.5
@@ -104,7 +112,7 @@ function tapsOf(node: NodeReader, mode: string, positions: readonly number[], fr
 }
 
 function nearestRounding(node: NodeReader): (at: number) => number {
-  const mode = node.text('nearest_mode', 'round_prefer_floor')
+  const mode = isOld(node) ? 'floor' : node.text('nearest_mode', 'round_prefer_floor')
   if (mode === 'round_prefer_floor') return (at) => Math.ceil(at - 0.5)
   if (mode === 'round_prefer_ceil') return (at) => Math.floor(at + 0.5)
   return mode === 'floor' ? Math.floor : Math.ceil
@@ -131,4 +139,4 @@ function gatherTaps(node: NodeReader, x: ValueId, axis: number, type: TensorType
 }
 
 /** Changes of resolution. */
-export const resizeReaders: Readonly<Record<string, OperatorReader>> = { Resize: resize }
+export const resizeReaders: Readonly<Record<string, OperatorReader>> = { Resize: resize, Upsample: resize }
