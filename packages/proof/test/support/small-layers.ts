@@ -1,5 +1,5 @@
 // One tiny layer of every kind, with sizes that divide nothing, and an honest instance of it for provers that lie.
-import type { LayerSpec } from '@tacit/protocol'
+import { isDense, type LayerSpec } from '@tacit/protocol'
 import type { LayerWeights } from '../../src/commit/weights.ts'
 import type { ProofEngine } from '../../src/engine.ts'
 import { createRelation } from '../../src/relation/create-relation.ts'
@@ -9,6 +9,7 @@ import { honestInstance, type Instance } from './lying-prover.ts'
 /** Four bits of remainder, four of value, six of excess, one sign. */
 export const tinyRange = requantisation({ shift: 4, zeroPoint: 0, low: 0, high: 15, excessBits: 6 })
 const window = { channels: 3, height: 3, width: 4, kernel: [2, 2], strides: [1, 2], dilations: [1, 1], pads: [1, 1, 0, 0] }
+const exponentials = Array.from({ length: 256 }, (_, d) => Math.round(60 * Math.exp(-d / 3)))
 const lookup = Array.from({ length: 256 }, (_, k) => ((k * 7) % 256) - 128)
 
 /** Specs by kind; every chunk, block and group leaves a rest. */
@@ -83,8 +84,10 @@ export const smallLayers: Readonly<Record<string, LayerSpec>> = {
   matmul: {
     kind: 'matmul',
     rows: 2,
+    heads: 1,
     inner: 3,
     outputs: 3,
+    orderB: 'tokens',
     innerChunk: 2,
     outputChunk: 2,
     slots: 2,
@@ -94,11 +97,40 @@ export const smallLayers: Readonly<Record<string, LayerSpec>> = {
     bias: 6,
     requantisation: tinyRange,
   },
+  headProducts: {
+    kind: 'matmul',
+    rows: 2,
+    heads: 2,
+    inner: 2,
+    outputs: 3,
+    orderB: 'heads',
+    innerChunk: 1,
+    outputChunk: 4,
+    slots: 3,
+    zeroPointA: 1,
+    zeroPointB: -1,
+    multiplier: 2,
+    bias: 6,
+    requantisation: tinyRange,
+  },
+  denseTransposed: {
+    kind: 'denseTransposed',
+    rows: 3,
+    inputSize: 5,
+    outputSize: 2,
+    inputChunk: 3,
+    outputChunk: 2,
+    slots: 2,
+    inputZeroPoint: 1,
+    requantisation: tinyRange,
+  },
+  softmax: { kind: 'softmax', rows: 2, heads: 1, size: 3, slots: 2, mask: 'causal', table: exponentials },
+  layerNorm: { kind: 'layerNorm', rows: 2, size: 6, chunk: 3, slots: 2, gain: 9, epsilon: 2, zeroPoint: 1, low: -6, high: 9 },
 }
 
 /** Weights small enough for `tinyRange`. */
 export function tinyWeights(spec: LayerSpec, seed: number): LayerWeights | undefined {
-  if (spec.kind !== 'dense' && spec.kind !== 'conv') return undefined
+  if (!isDense(spec) && spec.kind !== 'conv') return undefined
   const drawn = randomWeights(spec, seeded(seed))
   return {
     weights: drawn.weights.map((w) => Math.round(w / 16)),
