@@ -2,14 +2,12 @@
 // more than one undelivered step at risk, and it believes nothing that the worker has not signed.
 import {
   type Acceptance,
-  type Address,
   type Bytes32,
   commitVoucher,
   documentId,
   type Hex,
   type InferenceRequest,
   isDocumentSignedBy,
-  type Levels,
   maxOpenedBytes,
   parseUint,
   type Quote,
@@ -20,31 +18,16 @@ import {
   sha256Hash,
   signDocument,
   type StepReceipt,
-  type StreamMode,
   utf8,
-  type ChannelId,
 } from '@tacit/protocol'
 import type { ClientContext } from './context.ts'
-import { MisbehaviourError, QuoteRejectedError, RefusedError } from './errors.ts'
+import { affordableSteps, checkQuote } from './check-quote.ts'
+import type { ClientOrder } from './client-order.ts'
+import { MisbehaviourError, RefusedError } from './errors.ts'
 import { type ClientLedger, commitStep, doubtStep, uncommitStep } from './ledger.ts'
 import type { ClientMessage, Refusal, WorkerMessage } from './messages.ts'
-import { inputBytes, type JobInput, type JobOutput, outputBytes } from './payload.ts'
+import { inputBytes, type JobOutput, outputBytes } from './payload.ts'
 import { isAcceptanceGenuine } from './worker-job.ts'
-
-/** What the caller wants and what it allows. */
-export type ClientOrder = {
-  readonly payer: Address
-  readonly channel: ChannelId
-  readonly channelSalt: Bytes32
-  readonly levels: Levels
-  readonly streamMode: StreamMode
-  readonly input: JobInput
-  /** The whole request may not cost more. */
-  readonly maxPrice: bigint
-  /** Nobody else may be able to read the input. */
-  readonly allowedReaders: readonly Address[]
-  readonly deadlineSeconds: number
-}
 
 export type ClientReceipt = {
   readonly receipt: Signed<ReceiptCore>
@@ -77,6 +60,8 @@ export type StreamingJob = Ordered & {
   readonly deliveredBytes: number
   readonly outputTokens: number
   readonly tokensInStep: number
+  /** What paid for the step before; null in the first. A job that is stopped while the next voucher travels ends with it. */
+  readonly voucherBefore: SignedVoucher | null
 }
 
 export type ClientJob =
@@ -135,7 +120,7 @@ function takeMessage(job: ClientJob, message: WorkerMessage, event: ClientEvent,
   if (job.phase === 'streaming') {
     if (message.t === 'output') return takeOutput(job, message)
     if (message.t === 'step') return takeStep(job, message.receipt, event, context)
-    if (message.t === 'receipt') return takeReceipt(job, message, order, context)
+    if (message.t === 'receipt') return takeReceipt(job, message, event, order, context)
   }
   return fail(`a ${message.t} message came while ${job.phase}`)
 }
@@ -173,43 +158,6 @@ function takeQuote(quote: Signed<Quote>, event: ClientEvent, order: ClientOrder,
   const problem = checkQuote(quote, event.now, order, context)
   if (problem !== null) return { job: { phase: 'failed', error: problem }, effects: [] }
   return { job: { phase: 'quoted', quote }, effects: [{ type: 'quote', quote }] }
-}
-
-/** Why the quote cannot be taken, or null. */
-export function checkQuote(quote: Signed<Quote>, now: number, order: ClientOrder, context: ClientContext): Error | null {
-  const { document } = quote
-  if (!isDocumentSignedBy(context.worker, 'Quote', quote, { session: context.session, job: noJob }, context.domain, context.signatures))
-    return new MisbehaviourError('the quote is not signed by the worker')
-  if (document.worker !== context.worker || document.model !== context.model)
-    return new MisbehaviourError('the quote is for another worker or model')
-  if (
-    document.privacy !== order.levels.privacy ||
-    document.verification !== order.levels.verification ||
-    document.streamMode !== order.streamMode
-  ) {
-    return new MisbehaviourError('the quote is for other levels than were asked for')
-  }
-  if (document.expiresAt < now) return new QuoteRejectedError('it has expired')
-  const stranger = document.readers.find((reader) => reader !== context.worker && !order.allowedReaders.includes(reader))
-  if (stranger !== undefined) return new QuoteRejectedError(`${stranger} could read the input`)
-  if (order.levels.privacy === 'sealed' && !document.readers.includes(context.worker))
-    return new MisbehaviourError('the quote leaves the worker out of the readers')
-  if (affordableSteps(document, order) < 1)
-    return new QuoteRejectedError(`one step costs ${document.stepPrice}, more than the limit of ${order.maxPrice}`)
-  return null
-}
-
-const noJob: Bytes32 = `0x${'00'.repeat(32)}` as Bytes32 // 32 zero bytes in canonical hex
-
-/** How many steps of a quote the limit pays for, at most as many as the input can use. */
-function affordableSteps(quote: Quote, order: ClientOrder): number {
-  const price = parseUint(quote.stepPrice, 'A price', 128)
-  const affordable =
-    price === 0n
-      ? quote.maxSteps
-      : Number(order.maxPrice / price > BigInt(quote.maxSteps) ? BigInt(quote.maxSteps) : order.maxPrice / price)
-  const useful = quote.stepTokens === 0 || order.input.kind !== 'chat' ? 1 : Math.ceil(order.input.maxTokens / quote.stepTokens)
-  return Math.min(affordable, useful)
 }
 
 function placeOrder(event: Extract<ClientEvent, { type: 'order' }>, order: ClientOrder, context: ClientContext): ClientStep {
@@ -258,6 +206,7 @@ function takeAcceptance(
       deliveredBytes: 0,
       outputTokens: 0,
       tokensInStep: 0,
+      voucherBefore: null,
     },
     effects,
   }
@@ -313,7 +262,7 @@ function takeStep(job: StreamingJob, receipt: Signed<StepReceipt>, event: Client
   const ledger = commitStep(event.ledger, parseUint(stepPrice, 'A price', 128))
   const voucher = context.signVoucher(ledger.signed)
   return {
-    job: { ...job, voucher, step: job.step + 1, tokensInStep: 0 },
+    job: { ...job, voucher, voucherBefore: job.voucher, step: job.step + 1, tokensInStep: 0 },
     effects: [
       { type: 'persist-ledger', ledger },
       { type: 'send', message: { t: 'voucher', voucher } },
@@ -322,12 +271,15 @@ function takeStep(job: StreamingJob, receipt: Signed<StepReceipt>, event: Client
 }
 
 function takeReceipt(
-  job: StreamingJob,
+  streaming: StreamingJob,
   message: Extract<WorkerMessage, { t: 'receipt' }>,
+  event: ClientEvent,
   order: ClientOrder,
   context: ClientContext,
 ): ClientStep {
   const core = message.receipt.document
+  const unused = endsBeforeVoucher(streaming, message, order)
+  const job = unused ?? streaming
   const difference = findDifference(core, job, message, order, context)
   if (difference !== null) return fail(`the receipt names another ${difference}`)
   if (
@@ -354,10 +306,23 @@ function takeReceipt(
     inputUnits: message.inputUnits,
     outputUnits: message.outputUnits,
   }
-  return {
-    job: { phase: 'done', result },
-    effects: [{ type: 'send', message: { t: 'done' } }],
+  const effects: ClientEffect[] = [{ type: 'send', message: { t: 'done' } }]
+  // The last voucher bought nothing: the worker ignores it, and the next order is paid with it.
+  if (unused !== null) effects.unshift(...giveBack(streaming, event.ledger, uncommitStep))
+  return { job: { phase: 'done', result }, effects }
+}
+
+// The deadline or a cancellation ended the job at the worker while the voucher for the next step was on its way: the job as it was before. Null
+// when the receipt names the newest voucher, or neither.
+function endsBeforeVoucher(job: StreamingJob, message: Extract<WorkerMessage, { t: 'receipt' }>, order: ClientOrder): StreamingJob | null {
+  const { delivered, payment } = message.receipt.document
+  if (job.voucherBefore === null || job.tokensInStep > 0 || delivered.finishReason !== 'cancelled') return null
+  const names = ({ maxClaimableAmount }: SignedVoucher): boolean => {
+    const amount = parseUint(maxClaimableAmount, 'A voucher amount', 128)
+    return payment.voucherCommitment === commitVoucher({ salt: message.voucherSalt, channelId: order.channel, amount })
   }
+  if (names(job.voucher) || !names(job.voucherBefore)) return null
+  return { ...job, voucher: job.voucherBefore, step: job.step - 1, voucherBefore: null }
 }
 
 // Compares every field of the core with what this side knows; the names are those a person understands.

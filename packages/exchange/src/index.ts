@@ -1,12 +1,12 @@
+export { checkQuote } from './check-quote.ts'
+export type { ClientOrder } from './client-order.ts'
 export {
   advanceClientJob,
   type ClientEffect,
   type ClientEvent,
   type ClientJob,
-  type ClientOrder,
   type ClientReceipt,
   type ClientStep,
-  checkQuote,
   type StreamingJob,
 } from './client-job.ts'
 export { ClientStream, type Received } from './client-stream.ts'

@@ -15,16 +15,19 @@ import {
   type WorkerMessage,
 } from '@tacit/exchange'
 import {
+  commitVoucher,
   createSigner,
   deriveJobId,
   deriveSessionId,
   documentId,
+  type FinishReason,
   nobleSignatures,
   parseAddress,
   parseBytes32,
   parseChannelId,
   parseModelId,
   type Quote,
+  type ReceiptCore,
   sha256Hash,
   signDocument,
 } from '@tacit/protocol'
@@ -197,6 +200,83 @@ describe('a worker that counts tokens that it did not deliver', () => {
     client.hear({ t: 'output', tokens: stepTokens, output: { kind: 'text', text: 'a' } })
     client.askForVoucher()
     assert.equal(client.job.phase, 'streaming')
+  })
+})
+
+describe('a job that the worker stops while a voucher travels', () => {
+  // The receipt that a worker writes after one step, with the voucher it had then.
+  function endsAfterFirstStep(client: Client, finishReason: FinishReason, steps: number, amount: bigint): void {
+    assert.ok(client.job.phase === 'streaming')
+    const { request, acceptance, outputFrankingKey, delivered } = client.job
+    const core: ReceiptCore = {
+      type: 'tacit-receipt/1',
+      chainId: domain.chainId.toString(),
+      contract: domain.contract,
+      ...scope,
+      worker: worker.address,
+      model,
+      modelRoot: zero,
+      ordered: {
+        privacy: 'sealed',
+        verification: 'signed',
+        streamMode: 'paced',
+        request: documentId(request.document),
+        readers: [worker.address],
+        deadline: request.document.deadline,
+      },
+      delivered: {
+        inputCommitment: request.document.inputCommitment,
+        outputCommitment: context.commit(outputFrankingKey, 'response', outputBytes(delivered)),
+        traceRoot: null,
+        inputUnits: 4,
+        outputUnits: 4,
+        profile: 'test',
+        finishReason,
+      },
+      payment: { voucherCommitment: commitVoucher({ salt: zero, channelId: order.channel, amount }), steps },
+      acceptedAt: acceptance.document.acceptedAt,
+      completedAt: 1000,
+    }
+    const receipt = signDocument('Receipt', core, scope, domain, worker)
+    client.hear({ t: 'receipt', receipt, voucherSalt: zero, inputUnits: 4, outputUnits: 4 })
+  }
+
+  function oneStepAndAVoucher(): Client {
+    const client = new Client()
+    client.order()
+    client.accept()
+    client.hear({ t: 'output', tokens: stepTokens, output: { kind: 'text', text: 'four' } })
+    client.askForVoucher()
+    assert.equal(client.ledger.committed, 2n * price)
+    return client
+  }
+
+  it('ends with the receipt of the step that was delivered, and the next order is paid with that voucher', () => {
+    const client = oneStepAndAVoucher()
+    endsAfterFirstStep(client, 'cancelled', 1, price)
+    assert.ok(client.job.phase === 'done')
+    assert.equal(client.job.result.steps, 1)
+    assert.equal(client.job.result.voucher.maxClaimableAmount, price.toString())
+    assert.deepEqual(client.ledger, { signed: 2n * price, committed: price, doubtful: 0n })
+  })
+
+  it('ends with the newest voucher when that arrived in time', () => {
+    const client = oneStepAndAVoucher()
+    endsAfterFirstStep(client, 'cancelled', 2, 2n * price)
+    assert.ok(client.job.phase === 'done')
+    assert.equal(client.job.result.steps, 2)
+    assert.equal(client.ledger.committed, 2n * price)
+  })
+
+  it('is misbehaviour when nothing was cut, when more was delivered, or when the voucher is neither', () => {
+    const whole = oneStepAndAVoucher()
+    endsAfterFirstStep(whole, 'stop', 1, price)
+    const more = oneStepAndAVoucher()
+    more.hear({ t: 'output', tokens: 1, output: { kind: 'text', text: '!' } })
+    endsAfterFirstStep(more, 'cancelled', 1, price)
+    const neither = oneStepAndAVoucher()
+    endsAfterFirstStep(neither, 'cancelled', 1, price - 1n)
+    for (const { job } of [whole, more, neither]) assert.ok(job.phase === 'failed' && /the receipt names another/.test(job.error.message))
   })
 })
 
