@@ -14,7 +14,7 @@ import { tacitTokenAbi, tacitTokenBytecode } from './generated/tacit-token.ts'
 import { verifierMachineAbi, verifierMachineBytecode } from './generated/verifier-machine.ts'
 import { workerRegistryAbi, workerRegistryBytecode } from './generated/worker-registry.ts'
 import type { ConfigParameters } from './bindings/ai-config.ts'
-import type { DisputeTerms } from './bindings/proof-disputes.ts'
+import type { DisputeTerms } from './bindings/dispute-reads.ts'
 import { createTransactionSender } from './transaction-sender.ts'
 
 /** Who deploys what. */

@@ -1,4 +1,18 @@
 export { type ConfigParameters, fetchParameters, fetchTreasury } from './bindings/ai-config.ts'
+export {
+  type DisputeSubject,
+  type DisputeTerms,
+  fetchAssertion,
+  fetchDisputeTerms,
+  fetchGame,
+  fetchIsVerified,
+  fetchPublishedProof,
+  fetchReveals,
+  type GameKey,
+  type ProofAssertion,
+  type ProofGame,
+  type PublishedProof,
+} from './bindings/dispute-reads.ts'
 export { dripTo } from './bindings/faucet.ts'
 export {
   deriveModelId,
@@ -38,21 +52,10 @@ export {
   chooseNode,
   claimTimeout,
   deriveAssertionId,
-  type DisputeSubject,
-  type DisputeTerms,
   executeStep,
-  fetchAssertion,
-  fetchDisputeTerms,
-  fetchGame,
-  fetchIsVerified,
-  fetchPublishedProof,
   finaliseProof,
-  type GameKey,
   type OpenedStep,
-  type ProofAssertion,
   type ProofClaim,
-  type ProofGame,
-  type PublishedProof,
   registerPrograms,
   revealNodes,
   type VerifierProgram,
@@ -85,6 +88,16 @@ export { type ChainClient, type ChainConnection, createChainClient } from './con
 export { defaultDisputeTerms, defaultParameters, deployContracts, type DeployOptions } from './deploy.ts'
 export { type DeployedContracts, type Deployment, deploymentSchema } from './deployment.ts'
 export { assertNotDevelopmentKey, developmentAccounts } from './development-keys.ts'
+export {
+  firstDifference,
+  type GamePlace,
+  levelsPerReveal,
+  nodesBelow,
+  pathOf,
+  posterTrace,
+  type RevealedNodes,
+  type TraceNodes,
+} from './dispute-moves.ts'
 export {
   BinaryMissingError,
   ChainError,

@@ -7,31 +7,19 @@ import {
   type Hex,
   keccak,
   type ModelId,
-  parseAddress,
   parseBytes32,
   parseHex,
-  parseModelId,
   toHex,
   type WeightCommitments,
 } from '@tacit/protocol'
 import { encodeCall } from '../call.ts'
 import type { ChainConnection } from '../connection.ts'
-import { DeploymentMissingError } from '../errors.ts'
 import { proofDisputesAbi } from '../generated/proof-disputes.ts'
 import { verifierMachineAbi } from '../generated/verifier-machine.ts'
 import { readContract } from '../internal/read-contract.ts'
 import type { TransactionSender } from '../transaction-sender.ts'
+import { disputesAddress, type DisputeSubject, fetchDisputeTerms, type GameKey, toSubject, toWords } from './dispute-reads.ts'
 import { ensureAllowance } from './token.ts'
-
-/** The money and the clock of every dispute on a network. */
-export type DisputeTerms = {
-  readonly posterBondWei: bigint
-  readonly challengerBondWei: bigint
-  /** The winner's part of the loser's bond, in hundredths of a percent; the rest is burnt. */
-  readonly winnerBps: number
-  /** How long one move may take. */
-  readonly moveSeconds: number
-}
 
 /** The instructions of a layer's verifier, by root and number. */
 export type VerifierProgram = { readonly root: Bytes32; readonly steps: number }
@@ -57,9 +45,6 @@ export type ProofClaim = {
   readonly verdictPath: readonly Bytes32[]
 }
 
-/** What an assertion is about: the public words of the program, and the program. */
-export type DisputeSubject = { readonly words: readonly Bytes32[]; readonly programRoot: Bytes32 }
-
 /** The step that a game came down to, with all that it reads. */
 export type OpenedStep = {
   readonly instruction: Uint8Array
@@ -74,36 +59,6 @@ export type OpenedStep = {
   }
 }
 
-/** Whose game. */
-export type GameKey = { readonly assertionId: Bytes32; readonly challenger: Address }
-
-/** An assertion as it stands on chain. */
-export type ProofAssertion = {
-  readonly poster: Address
-  /** The last second for a challenge, Unix time. */
-  readonly challengeUntil: number
-  readonly status: 'open' | 'refuted' | 'final'
-  readonly liveGames: number
-  readonly steps: number
-  readonly traceRoot: Bytes32
-  readonly subjectHash: Bytes32
-}
-
-/** A game as it stands on chain. */
-export type ProofGame = {
-  readonly phase: (typeof phases)[number]
-  /** The last second for the next move, Unix time. */
-  readonly moveUntil: number
-  /** Levels between the current node and the leaves. */
-  readonly height: number
-  /** Position of the current node among those of its level. */
-  readonly index: number
-  readonly node: Bytes32
-}
-
-const statuses = ['open', 'refuted', 'final'] as const
-const phases = ['reveal', 'choose', 'step', 'won', 'lost', 'withdrawn'] as const
-const publicWordCount = 7
 const gameAbi = [...proofDisputesAbi, ...verifierMachineAbi.filter((entry) => entry.type === 'error')] as const
 
 /**
@@ -229,94 +184,6 @@ export async function finaliseProof(sender: TransactionSender, assertionId: Byte
   )
 }
 
-/** Bonds and clock of this network's disputes. */
-export async function fetchDisputeTerms(chain: ChainConnection): Promise<DisputeTerms> {
-  const address = disputesAddress(chain)
-  const read = (functionName: 'posterBond' | 'challengerBond' | 'winnerBps' | 'moveSeconds') =>
-    readContract(chain, 'reading the terms of disputes', { address, abi: proofDisputesAbi, functionName })
-  const [posterBondWei, challengerBondWei, winnerBps, moveSeconds] = await Promise.all([
-    read('posterBond'),
-    read('challengerBond'),
-    read('winnerBps'),
-    read('moveSeconds'),
-  ])
-  return { posterBondWei, challengerBondWei, winnerBps: Number(winnerBps), moveSeconds: Number(moveSeconds) }
-}
-
-/** The assertion, or undefined when nobody made it. */
-export async function fetchAssertion(chain: ChainConnection, assertionId: Bytes32): Promise<ProofAssertion | undefined> {
-  const asked = { address: disputesAddress(chain), abi: proofDisputesAbi, functionName: 'assertion', args: [assertionId] } as const
-  const { status: code, ...found } = await readContract(chain, 'reading an assertion', asked)
-  const status = statuses[code - 1]
-  if (status === undefined) return undefined
-  return {
-    ...found,
-    status,
-    poster: parseAddress(found.poster.toLowerCase()),
-    traceRoot: parseBytes32(found.traceRoot),
-    subjectHash: parseBytes32(found.subjectHash),
-  }
-}
-
-/** The game of a challenger, or undefined when it made none. */
-export async function fetchGame(chain: ChainConnection, { assertionId, challenger }: GameKey): Promise<ProofGame | undefined> {
-  const args = [assertionId, challenger] as const
-  const asked = { address: disputesAddress(chain), abi: proofDisputesAbi, functionName: 'game', args } as const
-  const { phase: code, moveUntil, height, index, node } = await readContract(chain, 'reading a game', asked)
-  const phase = phases[code - 1]
-  return phase === undefined ? undefined : { phase, moveUntil, height, index, node: parseBytes32(node) }
-}
-
-/** Whether an assertion about exactly this subject stands: nobody refuted it within its window. */
-export async function fetchIsVerified(chain: ChainConnection, assertionId: Bytes32, subject: DisputeSubject): Promise<boolean> {
-  const args = [assertionId, toSubject(subject)] as const
-  const asked = { address: disputesAddress(chain), abi: proofDisputesAbi, functionName: 'isVerified', args } as const
-  return await readContract(chain, 'reading a verdict', asked)
-}
-
-/** What everybody needs to check an assertion: its subject, and the bytes that it published. */
-export type PublishedProof = {
-  readonly poster: Address
-  readonly modelId: ModelId
-  readonly layerIndex: number
-  readonly subject: DisputeSubject
-  readonly traceRoot: Bytes32
-  readonly steps: number
-  readonly proof: Uint8Array
-  readonly inputs: readonly Uint8Array[]
-  readonly output: Uint8Array
-}
-
-/** The bytes of an assertion, from the events of its transaction; undefined when there is none. */
-export async function fetchPublishedProof(chain: ChainConnection, assertionId: Bytes32): Promise<PublishedProof | undefined> {
-  const asked = {
-    address: disputesAddress(chain),
-    abi: proofDisputesAbi,
-    args: { assertionId },
-    fromBlock: BigInt(chain.deployment.blockNumber),
-  } as const
-  const [[asserted], [published]] = await Promise.all([
-    chain.client.getContractEvents({ ...asked, eventName: 'ProofAsserted', strict: true }),
-    chain.client.getContractEvents({ ...asked, eventName: 'ProofPublished', strict: true }),
-  ])
-  if (asserted === undefined || published === undefined) return undefined
-  const { poster, modelId, layerIndex, subject, traceRoot, steps } = asserted.args
-  const [proof, first, second, output] = [published.args.proof, published.args.input0, published.args.input1, published.args.output].map(
-    (bytes) => parseHex(bytes, 'An event'),
-  )
-  return {
-    poster: parseAddress(poster.toLowerCase()),
-    modelId: parseModelId(modelId),
-    layerIndex,
-    subject: { words: subject.words.map((word) => parseBytes32(word)), programRoot: parseBytes32(subject.programRoot) },
-    traceRoot: parseBytes32(traceRoot),
-    steps,
-    proof: proof ?? new Uint8Array(),
-    inputs: [first, second].filter((bytes) => bytes !== undefined && bytes.length > 0) as Uint8Array[], // just checked
-    output: output ?? new Uint8Array(),
-  }
-}
-
 /** The name that an assertion has, as the contract derives it. */
 export function deriveAssertionId(chain: ChainConnection, poster: Address, subject: DisputeSubject, traceRoot: Bytes32): Bytes32 {
   const subjectHash = hashOf(encodeAbiParameters([{ type: 'bytes32[7]' }, { type: 'bytes32' }], [toWords(subject), subject.programRoot]))
@@ -328,24 +195,6 @@ const zero = parseBytes32(`0x${'00'.repeat(32)}`)
 
 function disputesOf(sender: TransactionSender): Address {
   return disputesAddress(sender.connection)
-}
-
-function disputesAddress(chain: ChainConnection): Address {
-  const address = chain.deployment.contracts.proofDisputes
-  if (address === undefined)
-    throw new DeploymentMissingError({ contract: 'proofDisputes', address: 'no address: the network is older than disputes' })
-  return address
-}
-
-type Words = readonly [Bytes32, Bytes32, Bytes32, Bytes32, Bytes32, Bytes32, Bytes32]
-
-function toWords({ words }: DisputeSubject): Words {
-  if (words.length !== publicWordCount) throw new RangeError(`A subject has ${publicWordCount} words`)
-  return words as unknown as Words // just counted
-}
-
-function toSubject(subject: DisputeSubject): { readonly words: Words; readonly programRoot: Bytes32 } {
-  return { words: toWords(subject), programRoot: subject.programRoot }
 }
 
 function toClaim({ inputs, proof, output, ...rest }: ProofClaim) {
