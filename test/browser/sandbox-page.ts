@@ -1,23 +1,26 @@
 // What runs inside the tab of the sandbox test: the web's `loadModel`, and hashes of what it answers.
 import { type ModuleManifest, moduleManifestSchema, traceRoot } from '@tacit/protocol'
+import type { Threads } from '@tacit/runtime'
 import { loadModel } from '@tacit/runtime/web'
 
 export type SandboxPage = {
-  /** Runs a served module and gives its answer in hexadecimal and the trace root. */
-  run(name: string): Promise<{ readonly answer: string; readonly root: string }>
+  /** Runs a served module on so many threads and gives its answer in hexadecimal and the trace root. */
+  run(name: string, threads?: 1 | 2): Promise<{ readonly answer: string; readonly root: string }>
+  /** How many threads two become here, and why. */
+  threads(name: string): Promise<Threads>
   /** The code of the error that ends a run past its deadline. */
-  overrun(name: string, deadlineMs: number): Promise<string>
+  overrun(name: string, deadlineMs: number, threads?: 1 | 2): Promise<string>
 }
 
-async function open(name: string) {
+async function open(name: string, threads: 1 | 2 = 1) {
   const file = async (suffix: string): Promise<Uint8Array> => new Uint8Array(await (await fetch(`/${name}.${suffix}`)).arrayBuffer())
   const manifest: ModuleManifest = moduleManifestSchema(JSON.parse(new TextDecoder().decode(await file('json'))), 'manifest')
-  return { model: await loadModel(await file('wasm'), manifest), input: await file('bin'), manifest }
+  return { model: await loadModel(await file('wasm'), manifest, { threads }), input: await file('bin'), manifest }
 }
 
 const page: SandboxPage = {
-  async run(name) {
-    const { model, input, manifest } = await open(name)
+  async run(name, threads) {
+    const { model, input, manifest } = await open(name, threads)
     await using held = model
     const [tensor] = manifest.inputs
     if (tensor === undefined) throw new Error('a module without inputs')
@@ -34,8 +37,13 @@ const page: SandboxPage = {
       root: traceRoot(trace ?? [], new Uint8Array(32)),
     }
   },
-  async overrun(name, deadlineMs) {
-    const { model } = await open(name)
+  async threads(name) {
+    const { model } = await open(name, 2)
+    await using held = model
+    return held.threads
+  },
+  async overrun(name, deadlineMs, threads) {
+    const { model } = await open(name, threads)
     await using held = model
     try {
       await held.run({}, { deadlineMs })

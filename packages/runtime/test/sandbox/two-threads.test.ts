@@ -8,7 +8,7 @@ import type { NamedTensors } from '../../src/engine.ts'
 import { loadModel, nodeSandboxHost } from '../../src/node/sandbox-model.ts'
 import { loadModelOn } from '../../src/sandbox/sandboxed-model.ts'
 import type { SandboxHost } from '../../src/sandbox/worker-group.ts'
-import { handMadePair } from './endless-model.ts'
+import { endlessBody, handMadePair } from './endless-model.ts'
 import { input } from './networks.ts'
 
 /** 12-72-40-7: several panels of columns, so that even one row can be shared. */
@@ -99,11 +99,8 @@ describe('the end of two threads', () => {
     return { host, running: () => running.size }
   }
 
-  const endless = (f: Parameters<Parameters<typeof handMadePair>[0]['first']>[0]): void =>
-    f.repeat(2 ** 22, () => f.repeat(2 ** 22, () => void f.i32(64).i32(1).memory('i32.store'))) && undefined
-
   it('is that of both at the deadline, one computing and one waiting', async () => {
-    const { wasm, manifest } = handMadePair({ first: endless, second: () => undefined, before: meeting })
+    const { wasm, manifest } = handMadePair({ first: endlessBody, second: () => undefined, after: meeting })
     const { host, running } = counting()
     await using model = await loadModelOn(host, { wasm, manifest }, { threads: 2 })
     for (let attempt = 1; attempt <= 2; attempt++) {
@@ -114,7 +111,7 @@ describe('the end of two threads', () => {
   })
 
   it('is that of both when the signal says so', async () => {
-    const { wasm, manifest } = handMadePair({ first: endless, second: endless, before: meeting })
+    const { wasm, manifest } = handMadePair({ first: endlessBody, second: endlessBody, before: meeting })
     const { host, running } = counting()
     await using model = await loadModelOn(host, { wasm, manifest }, { threads: 2 })
     const controller = new AbortController()
