@@ -13,7 +13,7 @@ export {
   type OpName,
   type ValueKind,
 } from './trace/instruction.ts'
-export { challengerMove, openStep, posterMove, type Reveal } from './trace/players.ts'
+export { challengerMove, type CommittedTrace, openStep, posterMove, type Reveal } from './trace/players.ts'
 export { instructionLeaf, Program } from './trace/program.ts'
 export {
   bytesAt,

@@ -1,5 +1,6 @@
 // How an honest poster and an honest challenger play: pure functions of their own trace and of what was revealed so far.
 import { type Game, foldRevealed, type Move, revealedLevels, type Subtree } from './game.ts'
+import type { HashTree } from './hash-tree.ts'
 import { encodeInstruction, operandsOf } from './instruction.ts'
 import { openSource, sameBytes } from './source.ts'
 import { sourceReads, type StepOpening } from './step.ts'
@@ -8,8 +9,11 @@ import type { Trace } from './trace.ts'
 /** A reveal that happened in the game, as every observer sees it. */
 export type Reveal = { readonly subtree: Subtree; readonly nodes: readonly Uint8Array[] }
 
+/** What a poster holds: the tree behind its root. A `Trace` is one. */
+export type CommittedTrace = { readonly tree: Pick<HashTree, 'node'> }
+
 /** The poster answers with the nodes of its own tree; undefined when it is not its turn. */
-export function posterMove(trace: Trace, game: Game): Move | undefined {
+export function posterMove(trace: CommittedTrace, game: Game): Move | undefined {
   if (game.turn !== 'poster') return undefined
   const levels = revealedLevels(game.subtree)
   const { level, index } = game.subtree
