@@ -16,6 +16,7 @@ describe('contracts', () => {
         'HostileTest',
         'PaymentPoolInvariantTest',
         'PaymentPoolTest',
+        'ProofDisputesInvariantTest',
         'RegistriesTest',
         'Secp256k1Test',
         'WorkerRegistryInvariantTest',
