@@ -1,9 +1,9 @@
 import { sha256 } from '@noble/hashes/sha2.js'
 import { concatBytes } from '@tacit/protocol'
-import { expandSecondPart, unpackFirstPart } from '../ckks/seeded-ciphertext.ts'
+import { expandSecondLimb, unpackFirstPart } from '../ckks/seeded-ciphertext.ts'
 import { encodeHeader } from '../ckks/wire.ts'
-import { at } from '../internal/at.ts'
-import { divideBySpecial, divideRounded } from '../internal/base-conversion.ts'
+import { at, range } from '../internal/at.ts'
+import { divideBoth, divideBySpecial, divideRounded } from '../internal/base-conversion.ts'
 import {
   ciphertextLimbs,
   extendedLimbs,
@@ -40,16 +40,38 @@ export type TraceObserver = (name: string, parts: readonly (readonly Uint8Array[
  */
 export function prepareRequest(ring: Ring, session: SessionLayout, seed: Uint8Array, maskSeed: Uint8Array, out: PreparedRequest): void {
   const first = session.hidden[0]
-  const [second] = session.buffers
-  if (first === undefined || second === undefined) expandSecondPart(ring, seed, session.plan.level, out.second)
-  else prepareFirstLayer(ring, session, first, seed, out)
-  prepareMask(ring, session, maskSeed, out)
+  expandRequest(ring, session, seed, maskSeed, out)
+  if (first !== undefined) prepareFirstLayer(ring, session, first, out)
 }
 
-function prepareFirstLayer(ring: Ring, session: SessionLayout, layer: HiddenLayout, seed: Uint8Array, out: PreparedRequest): void {
+// Everything that is drawn from the two seeds: c1 of the request, and (b u + e0, a u + e1), a public-key encryption of zero. The errors wait in
+// coefficient order, where the answer is packed; of e0 only the coefficients that leave the worker exist.
+function expandRequest(ring: Ring, session: SessionLayout, seed: Uint8Array, maskSeed: Uint8Array, out: PreparedRequest): void {
+  const { kernels, limbBytes, moduli } = ring
+  const second = session.hidden.length === 0 ? out.second : at(session.buffers, rawBuffer)
+  const [[u = 0], lifted, slots] = session.buffers.slice(-3) as [Limbs, Limbs, Limbs]
+  const draws = [
+    () => sampleTernary(ring, maskSeed, purposes.mask, u),
+    () => sampleError(ring, maskSeed, 0, out.errors[0], session.plan.output.outputs),
+    () => sampleError(ring, maskSeed, 1, out.errors[1]),
+    ...ciphertextLimbs(session.plan.level).map((t) => () => expandSecondLimb(ring, seed, t, at(second, t))),
+  ]
+  shareOut(ring, draws, (draw) => draw())
+  shareOut(ring, ciphertextLimbs(2), (t) => {
+    const { value, montgomeryInverse } = at(moduli, t)
+    smallToSlots(ring, u, at(lifted, t), at(slots, t), t)
+    out.mask.forEach((part, i) => {
+      kernels.multiply(at(slots, t), at(at(session.publicKey, i), t), at(part, t), value, montgomeryInverse, limbBytes)
+    })
+  })
+}
+
+/** Which of the session's buffers holds c1 of a request while its first layer is prepared. */
+const rawBuffer = 4
+
+function prepareFirstLayer(ring: Ring, session: SessionLayout, layer: HiddenLayout, out: PreparedRequest): void {
   const { level } = layer.plan
   const [second, p0, p1, q0, raw] = session.buffers as readonly [Limbs, Limbs, Limbs, Limbs, Limbs]
-  expandSecondPart(ring, seed, level, raw)
   let [carried, spare] = [p0, q0]
   if (layer.dense === null) {
     multiplyLimbs(ring, raw, layer.single, second, level)
@@ -68,28 +90,7 @@ function prepareFirstLayer(ring: Ring, session: SessionLayout, layer: HiddenLayo
   divideRounded(ring, p1, [...specialLimbs(ring), level - 1], ciphertextLimbs(level - 1), out.second)
 }
 
-// Public-key encryption of zero (b u + e0, a u + e1), drawn from the request's mask seed. The errors wait in coefficient order, where the
-// answer is packed; of e0 only the coefficients that leave the worker exist.
-function prepareMask(ring: Ring, session: SessionLayout, maskSeed: Uint8Array, out: PreparedRequest): void {
-  const { kernels, limbBytes, moduli } = ring
-  const [buffers] = session.buffers.slice(-1) as [Limbs]
-  const [u, lifted, limb] = buffers as unknown as readonly [number, number, number]
-  if (ring.crew.index === 0) {
-    sampleTernary(ring, maskSeed, purposes.mask, u)
-    sampleError(ring, maskSeed, 0, out.errors[0], session.plan.output.outputs)
-    sampleError(ring, maskSeed, 1, out.errors[1])
-    for (const t of ciphertextLimbs(2)) {
-      const { value, montgomeryInverse } = at(moduli, t)
-      smallToSlots(ring, u, lifted, limb, t)
-      out.mask.forEach((part, i) => {
-        kernels.multiply(limb, at(at(session.publicKey, i), t), at(part, t), value, montgomeryInverse, limbBytes)
-      })
-    }
-  }
-  ring.crew.meet()
-}
-
-/** The rest: what touches c0, then everything after the first layer. Returns the response's bytes (on every crew member). */
+/** The rest: what touches c0, then everything after the first layer. Returns the response's bytes, on the first thread; nothing on the others. */
 export function finishRequest(
   ring: Ring,
   session: SessionLayout,
@@ -164,9 +165,7 @@ function denseLayer(
     runStage(ring, stage, { first: sum, second }, { first: other, second: p1 })
     ;[sum, other] = [other, sum]
   })
-  const dropped = [...specialLimbs(ring), level - 1]
-  divideRounded(ring, sum, dropped, ciphertextLimbs(level - 1), first)
-  divideRounded(ring, p1, dropped, ciphertextLimbs(level - 1), second)
+  divideBoth(ring, [sum, p1], [...specialLimbs(ring), level - 1], ciphertextLimbs(level - 1), [first, second])
   addLimbs(ring, first, layer.bias, level - 1)
 }
 
@@ -193,9 +192,7 @@ function squareLayer(
     kernels.square(...parts, montgomerySquare, value, montgomeryInverse, limbBytes)
   })
   runStage(ring, layer.relinearize, { first: d0, second: d1 }, { first: p0, second: p1 }, q0)
-  const dropped = [...specialLimbs(ring), level - 1]
-  divideRounded(ring, p0, dropped, ciphertextLimbs(level - 1), first)
-  divideRounded(ring, p1, dropped, ciphertextLimbs(level - 1), second)
+  divideBoth(ring, [p0, p1], [...specialLimbs(ring), level - 1], ciphertextLimbs(level - 1), [first, second])
 }
 
 function finishOutput(
@@ -222,23 +219,29 @@ function finishOutput(
     kernels.liftSigned(prepared.errors[1], product, value, ring.coefficientBytes)
     kernels.add(target, product, target, value, ring.coefficientBytes)
   })
+  packSecond(ring, plan.output.width, coefficients[1])
+  const response = ring.crew.lead(() => {
+    const header = encodeHeader({ kind: 'TFan', parameters: plan.parameters, level: 2, extra: plan.output.width })
+    const stream = at(work.streams, 0)
+    const packed = arena.bytes.slice(stream, stream + (ring.polyDegree * plan.output.width) / 8)
+    return concatBytes(header, sha256(maskSeed), readOutputs(ring, session, prepared, coefficients[0]), packed)
+  })
+  return response ?? new Uint8Array()
+}
+
+// Rounds c1 and packs it into the first stream. Stretches of 64 coefficients fill whole words.
+function packSecond(ring: Ring, width: number, second: Limbs): void {
+  const { kernels, moduli, work } = ring
   const [q0, q1] = [at(moduli, 0), at(moduli, 1)]
   const [w, quotient] = productFactor(ring, 'inverse', [0], 1)
-  const packed = at(work.limbs, 0)
-  const { width } = plan.output
-  const size = (ring.polyDegree * width) / 8
-  const stream = at(work.streams, 0)
-  if (ring.crew.index === 0) {
-    const [x0, x1] = [at(coefficients[1], 0), at(coefficients[1], 1)]
-    kernels.garner2(x0, x1, packed, q0.value, q1.value, 0, 0, w, quotient, ring.coefficientBytes)
-    kernels.packRounded(x0, packed, stream, q0.big, BigInt(60 - width), BigInt(width), ring.polyDegree)
-  }
-  ring.crew.meet()
-  const outputs = readOutputs(ring, session, prepared, coefficients[0])
-  const header = encodeHeader({ kind: 'TFan', parameters: plan.parameters, level: 2, extra: width })
-  const response = concatBytes(header, sha256(maskSeed), outputs, arena.bytes.slice(stream, stream + size))
-  ring.crew.meet()
-  return response
+  const { count } = ring.crew
+  shareOut(ring, range(count), (part) => {
+    const [from, to] = [part, part + 1].map((i) => Math.floor((ring.polyDegree / 64) * (i / count)) * 64) as [number, number]
+    const [x0, x1, digit] = [at(second, 0), at(second, 1), at(work.limbs, 0)].map((buffer) => buffer + 4 * from) as [number, number, number]
+    const out = at(work.streams, 0) + (from * width) / 8
+    kernels.garner2(x0, x1, digit, q0.value, q1.value, 0, 0, w, quotient, 4 * (to - from))
+    kernels.packRounded(x0, digit, out, q0.big, BigInt(60 - width), BigInt(width), to - from)
+  })
 }
 
 /** The coefficients that are outputs, with their biases, 8 bytes each; no other coefficient of c0 leaves the worker. */
@@ -280,10 +283,12 @@ function clearLimbs(ring: Ring, limbs: Limbs, primes: readonly number[]): void {
 }
 
 function observeCiphertext(ring: Ring, observe: TraceObserver | undefined, name: string, parts: readonly Limbs[], level: number): void {
-  if (observe === undefined || ring.crew.index !== 0) return
-  const { bytes } = ring.arena
-  observe(
-    name,
-    parts.map((limbs) => ciphertextLimbs(level).map((t) => bytes.subarray(at(limbs, t), at(limbs, t) + ring.limbBytes))),
-  )
+  // A step of its own: the others must not change what is being looked at.
+  ring.crew.lead(() => {
+    const { bytes } = ring.arena
+    observe?.(
+      name,
+      parts.map((limbs) => ciphertextLimbs(level).map((t) => bytes.subarray(at(limbs, t), at(limbs, t) + ring.limbBytes))),
+    )
+  })
 }

@@ -2,7 +2,7 @@ import { concatBytes, equalBytes } from '@tacit/protocol'
 import { MalformedEncryptionError, WeakRandomnessError } from '../errors.ts'
 import { at } from '../internal/at.ts'
 import { packLimb, unpackLimb } from '../internal/packed-limbs.ts'
-import { ciphertextLimbs, type Limbs, type Ring, type RingLayout, shareOut, toSlots } from '../internal/ring.ts'
+import { ciphertextLimbs, type Limbs, type Ring, type RingLayout, toSlots } from '../internal/ring.ts'
 import { drawSeeds, expandUniform, purposes, type RandomSource, sampleError } from '../internal/streams.ts'
 import { allocateIntegers, type IntegerPolynomial, writeIntegers } from './plaintext.ts'
 import { type SecretKey, withSecret } from './secret-key.ts'
@@ -71,7 +71,12 @@ export function parseSeed(ring: RingLayout, bytes: Uint8Array, level: number): U
 
 /** Expands c1 of a seed. */
 export function expandSecondPart(ring: Ring, seed: Uint8Array, level: number, out: Limbs): void {
-  shareOut(ring, ciphertextLimbs(level), (t) => expandUniform(ring, seed, purposes.ciphertext, 0, t, at(out, t)))
+  for (const t of ciphertextLimbs(level)) expandSecondLimb(ring, seed, t, at(out, t))
+}
+
+/** Expands limb t of c1 of a seed. */
+export function expandSecondLimb(ring: Ring, seed: Uint8Array, t: number, limb: number): void {
+  expandUniform(ring, seed, purposes.ciphertext, 0, t, limb)
 }
 
 /**

@@ -1,6 +1,7 @@
 import { at, range } from './at.ts'
 import {
   ciphertextLimbs,
+  type DivisionBuffers,
   extendedLimbs,
   type Limbs,
   productFactor,
@@ -27,13 +28,14 @@ export function digitPrimes(level: number): readonly (readonly number[])[] {
  * are taken from the input.
  */
 export function raiseDigits(ring: Ring, polynomial: Limbs, level: number): readonly Limbs[] {
-  const { coefficients, digits } = ring.work
+  const { coefficients, digits, seconds } = ring.work
   shareOut(ring, ciphertextLimbs(level), (t) => toCoefficients(ring, at(polynomial, t), at(coefficients, t), t))
   const primes = digitPrimes(level)
-  forEachStretch(ring, (offset, size) => primes.forEach((own, d) => mixRadix(ring, own, d, offset, size)))
+  const buffers = primes.map((_, d): DivisionBuffers => ({ coefficients, second: at(seconds, d), third: 0 }))
+  shareOut(ring, stretches(ring, primes.length), ({ item: d, offset, size }) => mixRadix(ring, at(primes, d), at(buffers, d), offset, size))
   const extended = extendedLimbs(ring, level)
   const jobs = primes.flatMap((own, d) => extended.filter((t) => !own.includes(t)).map((t) => ({ own, d, t })))
-  shareOut(ring, jobs, ({ own, d, t }) => convertTo(ring, own, at(ring.work.seconds, d), at(at(digits, d), t), t))
+  shareOut(ring, jobs, ({ own, d, t }) => convertTo(ring, own, at(buffers, d), at(at(digits, d), t), t))
   return primes.map((own, d) => ring.moduli.map((_, t) => (own.includes(t) ? at(polynomial, t) : at(at(digits, d), t))))
 }
 
@@ -42,14 +44,36 @@ export function raiseDigits(ring: Ring, polynomial: Limbs, level: number): reado
  * the primes `kept`.
  */
 export function divideRounded(ring: Ring, polynomial: Limbs, dropped: readonly number[], kept: readonly number[], out: Limbs): void {
-  const { coefficients, limbs } = ring.work
-  shareOut(ring, dropped, (t) => toCoefficients(ring, at(polynomial, t), at(coefficients, t), t))
-  forEachStretch(ring, (offset, size) => mixRadix(ring, dropped, 0, offset, size))
-  shareOut(ring, kept, (t) => {
+  divideBoth(ring, [polynomial], dropped, kept, [out])
+}
+
+/** The same for one or two polynomials at once: more jobs per step than primes, which is what keeps several threads busy. */
+export function divideBoth(
+  ring: Ring,
+  polynomials: readonly Limbs[],
+  dropped: readonly number[],
+  kept: readonly number[],
+  outs: readonly Limbs[],
+): void {
+  const { divisions, limbs } = ring.work
+  const pairs = (primes: readonly number[]) => primes.flatMap((t) => polynomials.map((_, i) => ({ i, t })))
+  shareOut(ring, pairs(dropped), ({ i, t }) => toCoefficients(ring, at(at(polynomials, i), t), at(at(divisions, i).coefficients, t), t))
+  shareOut(ring, stretches(ring, polynomials.length), ({ item, offset, size }) =>
+    mixRadix(ring, dropped, at(divisions, item), offset, size),
+  )
+  shareOut(ring, pairs(kept), ({ i, t }) => {
     const rest = at(limbs, ring.crew.index)
-    convertTo(ring, dropped, at(ring.work.seconds, 0), rest, t)
+    convertTo(ring, dropped, at(divisions, i), rest, t)
     const [w, quotient] = productFactor(ring, 'inverse', dropped, t)
-    ring.kernels.subtractMultiply(at(polynomial, t), rest, at(out, t), w, quotient, at(ring.moduli, t).value, ring.limbBytes)
+    ring.kernels.subtractMultiply(
+      at(at(polynomials, i), t),
+      rest,
+      at(at(outs, i), t),
+      w,
+      quotient,
+      at(ring.moduli, t).value,
+      ring.limbBytes,
+    )
   })
 }
 
@@ -59,32 +83,32 @@ export function divideBySpecial(ring: Ring, polynomial: Limbs, level: number, ou
 }
 
 // Replaces the coefficients by the mixed-radix digits of (value + half the product), in place for the first prime.
-function mixRadix(ring: Ring, primes: readonly number[], d: number, offset: number, size: number): void {
-  const { kernels, moduli, work } = ring
+function mixRadix(ring: Ring, primes: readonly number[], buffers: DivisionBuffers, offset: number, size: number): void {
+  const { kernels, moduli } = ring
   const halves = primes.map((t) => productFactor(ring, 'half', primes, t)[0])
   const [a = 0, b, c] = primes
-  const first = at(work.coefficients, a) + offset
+  const first = at(buffers.coefficients, a) + offset
   if (b === undefined) {
     kernels.addConstant(first, first, at(halves, 0), at(moduli, a).value, size)
     return
   }
-  const second = at(work.seconds, d) + offset
+  const second = buffers.second + offset
   const [w, q] = productFactor(ring, 'inverse', [a], b)
   const [pa, pb] = [at(moduli, a).value, at(moduli, b).value]
-  kernels.garner2(first, at(work.coefficients, b) + offset, second, pa, pb, at(halves, 0), at(halves, 1), w, q, size)
+  kernels.garner2(first, at(buffers.coefficients, b) + offset, second, pa, pb, at(halves, 0), at(halves, 1), w, q, size)
   if (c === undefined) return
   const [wa, qa] = productFactor(ring, 'inverse', [a], c)
   const [wb, qb] = productFactor(ring, 'inverse', [b], c)
-  const third = work.third + offset
-  kernels.garner3(first, second, at(work.coefficients, c) + offset, third, at(moduli, c).value, at(halves, 2), wa, qa, wb, qb, size)
+  const third = buffers.third + offset
+  kernels.garner3(first, second, at(buffers.coefficients, c) + offset, third, at(moduli, c).value, at(halves, 2), wa, qa, wb, qb, size)
 }
 
 // The value behind the digits, less half the product again, transformed modulo the t-th prime.
-function convertTo(ring: Ring, primes: readonly number[], second: number, limb: number, t: number): void {
-  const { kernels, moduli, polyDegree, work } = ring
+function convertTo(ring: Ring, primes: readonly number[], { coefficients, second, third }: DivisionBuffers, limb: number, t: number): void {
+  const { kernels, moduli, polyDegree } = ring
   const { forwardTables } = at(moduli, t)
   const [a = 0, b, c] = primes
-  const first = at(work.coefficients, a)
+  const first = at(coefficients, a)
   const [back] = productFactor(ring, 'minusHalf', primes, t)
   const scratch = scratchOf(ring)
   if (b === undefined) {
@@ -97,14 +121,13 @@ function convertTo(ring: Ring, primes: readonly number[], second: number, limb: 
     return
   }
   const [v, r] = productFactor(ring, 'product', [a, b], t)
-  kernels.forwardFrom3(first, second, work.third, w, q, v, r, back, scratch, limb, polyDegree, forwardTables)
+  kernels.forwardFrom3(first, second, third, w, q, v, r, back, scratch, limb, polyDegree, forwardTables)
 }
 
-/** Splits the coefficients between the crew, in multiples of 64 bytes. */
-function forEachStretch(ring: Ring, run: (offset: number, size: number) => void): void {
-  const { index, count, meet } = ring.crew
+/** Stretches of the coefficients of so many items: at least one job per thread. Offsets and sizes are multiples of 64 bytes. */
+function stretches(ring: Ring, items: number): readonly { readonly item: number; readonly offset: number; readonly size: number }[] {
+  const parts = items >= ring.crew.count ? 1 : ring.crew.count
   const lines = ring.coefficientBytes / 64
-  const from = Math.floor((lines * index) / count) * 64
-  run(from, Math.floor((lines * (index + 1)) / count) * 64 - from)
-  meet()
+  const start = (part: number): number => Math.floor((lines * part) / parts) * 64
+  return range(items).flatMap((item) => range(parts).map((part) => ({ item, offset: start(part), size: start(part + 1) - start(part) })))
 }

@@ -21,11 +21,25 @@ export type Modulus = {
 /** Addresses, one per modulus: the residues of one polynomial. */
 export type Limbs = readonly number[]
 
-/** Runs the limb loops of one evaluation on several threads: each takes its share, then all meet at the barrier. */
-export type Crew = { readonly index: number; readonly count: number; readonly meet: () => void }
+/** Runs the loops of one evaluation on several threads, which all go through the same steps. */
+export type Crew = {
+  readonly index: number
+  readonly count: number
+  /** A step: runs jobs 0 ... jobs - 1, each on whichever thread is free, and returns when all are done. */
+  readonly run: (jobs: number, job: (index: number) => void) => void
+  /** A step of the first thread alone; the others wait for it and get nothing. */
+  readonly lead: <T>(job: () => T) => T | undefined
+}
 
 /** A crew of one. */
-export const alone: Crew = { index: 0, count: 1, meet: () => undefined }
+export const alone: Crew = {
+  index: 0,
+  count: 1,
+  run: (jobs, job) => {
+    for (let i = 0; i < jobs; i++) job(i)
+  },
+  lead: (job) => job(),
+}
 
 /** Plain data: everything in a {@link Ring} except the objects, so that a second thread can attach to the same memory. */
 export type RingLayout = {
@@ -47,9 +61,10 @@ export type RingLayout = {
 export type WorkBuffers = {
   /** One coefficient buffer per modulus. */
   readonly coefficients: Limbs
-  /** Second mixed-radix digits, one per key-switching digit, and one third digit. */
+  /** Second mixed-radix digits, one per key-switching digit. */
   readonly seconds: readonly number[]
-  readonly third: number
+  /** What one division needs, for two polynomials at a time: coefficients per modulus, second and third mixed-radix digit. */
+  readonly divisions: readonly DivisionBuffers[]
   /** One limb per crew member. */
   readonly limbs: readonly number[]
   /** digits[d][t]: digit d modulo the t-th modulus. */
@@ -58,6 +73,8 @@ export type WorkBuffers = {
   readonly streams: readonly number[]
   readonly streamBytes: number
 }
+
+export type DivisionBuffers = { readonly coefficients: Limbs; readonly second: number; readonly third: number }
 
 /** A parameter set bound to a WebAssembly memory. */
 export type Ring = RingLayout & {
@@ -104,7 +121,10 @@ function buildRing(parameters: CkksParameters, memory: WebAssembly.Memory, threa
   const work: WorkBuffers = {
     coefficients: coefficients(moduli.length),
     seconds: coefficients(digitCount),
-    third: arena.allocate(coefficientBytes),
+    divisions: range(2).map(() => {
+      const [second = 0, third = 0, ...rest] = coefficients(2 + moduli.length)
+      return { coefficients: rest, second, third }
+    }),
     limbs: limbs(threads),
     digits: range(digitCount).map(() => limbs(moduli.length)),
     streams: range(threads).map(() => arena.allocate(streamBytes)),
@@ -161,11 +181,9 @@ export function allocateLimbs(ring: Ring): Limbs {
   return range(ring.moduli.length).map(() => ring.arena.allocate(ring.limbBytes))
 }
 
-/** This crew member's share of independent jobs, then the barrier. */
+/** Independent jobs, one step of the crew. */
 export function shareOut<T>(ring: Ring, jobs: readonly T[], run: (job: T, index: number) => void): void {
-  const { index, count, meet } = ring.crew
-  for (let i = index; i < jobs.length; i += count) run(at(jobs, i), i)
-  meet()
+  ring.crew.run(jobs.length, (i) => run(at(jobs, i), i))
 }
 
 /** Coefficients -> slots modulo the t-th prime. */

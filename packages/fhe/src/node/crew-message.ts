@@ -9,12 +9,14 @@ export type CrewMessage = {
   readonly session: SessionLayout
   readonly slots: readonly PreparedRequest[]
   readonly board: SharedArrayBuffer
+  /** Counters of the steps of one order. */
+  readonly steps: SharedArrayBuffer
   readonly index: number
   readonly count: number
 }
 
-/** Words of the board: order number, kind (1 prepare, 2 finish, 3 stop), slot, size of the request. */
-export const boardWords = { order: 0, kind: 1, slot: 2, size: 3 } as const
+/** Words of the board: order number, kind (1 prepare, 2 finish, 3 stop), slot, size of the request, members that finished all orders. */
+export const boardWords = { order: 0, kind: 1, slot: 2, size: 3, idle: 4 } as const
 
 /** Bytes of the board: words, seed, mask seed, request. */
 export const boardOffsets = { seed: 64, maskSeed: 96, request: 128 } as const

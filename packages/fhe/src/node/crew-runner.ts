@@ -6,7 +6,7 @@ import { layOutSession } from '../circuit/session-layout.ts'
 import type { EvaluationKeys } from '../ckks/evaluation-keys.ts'
 import { unpackFirstPart } from '../ckks/seeded-ciphertext.ts'
 import { at, range } from '../internal/at.ts'
-import { createCrewMember } from '../internal/crew.ts'
+import { CrewFailure, clearBoard, createCrewMember, crewBoardBytes } from '../internal/crew.ts'
 import { createSharedRing, type Ring, ringLayout } from '../internal/ring.ts'
 import { getParameters } from '../parameters.ts'
 import { boardOffsets, boardWords, type CrewMessage } from './crew-message.ts'
@@ -60,16 +60,28 @@ function startCrew(encoded: EncodedNetwork, keys: EvaluationKeys, slots: number,
   const session = layOutSession(alone, encoded, keys)
   const prepared: readonly PreparedRequest[] = range(slots).map(() => allocatePrepared(alone))
   const board = new SharedArrayBuffer(boardOffsets.request + encoded.plan.sizes.requestBytes)
+  const steps = new SharedArrayBuffer(crewBoardBytes)
   const [words, bytes] = [new Int32Array(board), new Uint8Array(board)]
   const { memory } = alone.arena
   for (const index of range(threads).slice(1)) {
-    const workerData: CrewMessage = { memory, layout: ringLayout(alone), session, slots: prepared, board, index, count: threads }
+    const workerData: CrewMessage = { memory, layout: ringLayout(alone), session, slots: prepared, board, steps, index, count: threads }
     const file = import.meta.url.endsWith('.ts') ? './crew-worker.ts' : './crew-worker.js'
     const helper = new Worker(new URL(file, import.meta.url), { workerData })
     add(helper)
   }
-  const ring: Ring = { ...alone, crew: createCrewMember(memory, 0, threads) }
-  const order = (kind: number, slot: number): void => {
+  const member = createCrewMember(steps, 0, threads)
+  const ring: Ring = { ...alone, crew: member }
+  // Helpers may still be catching up with the order before, whose steps are all done: nothing is cleared under them.
+  const settle = (): void => {
+    const expected = (threads - 1) * (words[boardWords.order] ?? 0)
+    for (let idle = Atomics.load(words, boardWords.idle); idle < expected; idle = Atomics.load(words, boardWords.idle))
+      Atomics.wait(words, boardWords.idle, idle, 1)
+  }
+  const order = (kind: number, slot: number, set: () => void = () => undefined): void => {
+    settle()
+    clearBoard(steps)
+    member.begin()
+    set()
     words[boardWords.kind] = kind
     words[boardWords.slot] = slot
     Atomics.add(words, boardWords.order, 1)
@@ -79,23 +91,28 @@ function startCrew(encoded: EncodedNetwork, keys: EvaluationKeys, slots: number,
     ring,
     slots,
     prepare: (slot, seed, maskSeed) => {
-      bytes.set(seed, boardOffsets.seed)
-      bytes.set(maskSeed, boardOffsets.maskSeed)
-      order(1, slot)
+      order(1, slot, () => {
+        bytes.set(seed, boardOffsets.seed)
+        bytes.set(maskSeed, boardOffsets.maskSeed)
+      })
       prepareRequest(ring, session, seed, maskSeed, at(prepared, slot))
-      ring.crew.meet()
     },
     finish: (slot, request, maskSeed, observe) => {
-      // A residue that is not canonical must be found before anybody waits at a barrier.
-      for (const t of range(encoded.plan.level)) unpackFirstPart(alone, request, t, at(alone.work.limbs, 0))
-      bytes.set(maskSeed, boardOffsets.maskSeed)
-      bytes.set(request, boardOffsets.request)
-      words[boardWords.size] = request.length
-      order(2, slot)
-      const response = finishRequest(ring, session, request, maskSeed, at(prepared, slot), observe)
-      ring.crew.meet()
-      return response
+      order(2, slot, () => {
+        bytes.set(maskSeed, boardOffsets.maskSeed)
+        bytes.set(request, boardOffsets.request)
+        words[boardWords.size] = request.length
+      })
+      try {
+        return finishRequest(ring, session, request, maskSeed, at(prepared, slot), observe)
+      } catch (error) {
+        if (!(error instanceof CrewFailure)) throw error
+        // A helper found it; found again here, it has its name.
+        settle()
+        for (const t of range(encoded.plan.level)) unpackFirstPart(alone, request, t, at(alone.work.limbs, 0))
+        throw error
+      }
     },
   }
-  return { runner, order }
+  return { runner, order: (kind: number, slot: number) => order(kind, slot) }
 }
