@@ -1,5 +1,5 @@
 // The networks that the benchmark proves, with random weights: proving time does not depend on their values.
-import type { QuantisedBoundary, QuantisedLayer, QuantisedNetwork } from '../src/network/describe-network.ts'
+import type { QuantisedBoundary, QuantisedLayer, QuantisedNetwork } from '../src/network/quantised-network.ts'
 import { seeded } from '../test/support/layers.ts'
 
 const next = seeded(2026)

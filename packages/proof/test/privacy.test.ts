@@ -11,6 +11,7 @@ import { verifyLayerSlowly } from '../src/reference/verify-layer-slowly.ts'
 import { createRelation } from '../src/relation/create-relation.ts'
 import { buildLayer, convolutionSpec, denseSpec, random, requantisation } from './support/layers.ts'
 import { simulate } from './support/simulator.ts'
+import { smallLayers } from './support/small-layers.ts'
 
 const small = requantisation({ shift: 6, excessBits: 28 })
 const spec = denseSpec({ inputSize: 6, outputSize: 4, inputChunk: 3, outputChunk: 4, slots: 2, requantisation: small })
@@ -60,7 +61,11 @@ describe('privacy of proofs', async () => {
   })
 
   it('a simulator that knows no witness makes proofs that verify under programmed challenges', () => {
-    for (const layer of [spec, denseSpec({ requantisation: small }), convolutionSpec({ requantisation: small })]) {
+    const rows = [smallLayers.softmax, smallLayers.layerNorm, smallLayers.headProducts, smallLayers.denseTransposed].filter(
+      (s) => s !== undefined,
+    )
+    assert.equal(rows.length, 4)
+    for (const layer of [spec, denseSpec({ requantisation: small }), convolutionSpec({ requantisation: small }), ...rows]) {
       const simulated = simulate(layer)
       const challenge = ReferenceTranscript.prototype.challenge
       ReferenceTranscript.prototype.challenge = function (tag) {

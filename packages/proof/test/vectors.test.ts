@@ -10,32 +10,38 @@ import { commitActivation } from '../src/commit/activation.ts'
 import { createProofEngine } from '../src/engine.ts'
 import { verifyLayerSlowly } from '../src/reference/verify-layer-slowly.ts'
 import { verifyLayer } from '../src/verifier/verify-layer.ts'
-import { type FrozenProof, frozenSpecs, makeFrozen } from './support/frozen.ts'
+import { type FrozenProof, frozenRowSpecs, frozenSpecs, makeFrozen } from './support/frozen.ts'
 
-const file = join(import.meta.dirname, 'vectors/layer-proofs.json')
+const files = [
+  ['layer-proofs.json', frozenSpecs],
+  ['row-layer-proofs.json', frozenRowSpecs],
+] as const
 
 describe('frozen vectors', async () => {
-  if (process.env['TACIT_FREEZE'] === '1') {
-    const engine = await createProofEngine()
-    const vectors: FrozenProof[] = []
-    for (const [k, spec] of frozenSpecs.entries()) vectors.push(await makeFrozen(engine, spec, k + 1))
-    writeFileSync(file, `${JSON.stringify(vectors, null, 1)}\n`)
-  }
-  const vectors = JSON.parse(readFileSync(file, 'utf8')) as readonly { statement: unknown; digest: string; proof: `0x${string}` }[]
-  for (const [k, { statement: raw, digest, proof }] of vectors.entries()) {
-    const statement = layerStatementSchema(raw, 'statement')
-    it(`${statement.spec.kind}: both verifiers accept it, with and without SIMD`, async () => {
-      const bytes = parseHex(proof, 'A proof')
-      for (const variant of ['simd', 'scalar'] as const)
-        assert.deepEqual(verifyLayer(statement, bytes, { engine: await createProofEngine({ variant }) }), { ok: true })
-      assert.deepEqual(verifyLayerSlowly(statement, bytes), { ok: true })
-    })
-    it(`${statement.spec.kind}: the prover makes it again, with and without SIMD`, async () => {
-      const spec = frozenSpecs[k]
-      assert.ok(spec !== undefined)
-      for (const variant of ['simd', 'scalar'] as const)
-        assert.deepEqual(await makeFrozen(await createProofEngine({ variant }), spec, k + 1), { statement, digest, proof })
-    })
+  for (const [name, specs] of files) {
+    const file = join(import.meta.dirname, 'vectors', name)
+    if (process.env['TACIT_FREEZE'] === '1') {
+      const engine = await createProofEngine()
+      const vectors: FrozenProof[] = []
+      for (const [k, spec] of specs.entries()) vectors.push(await makeFrozen(engine, spec, k + 1))
+      writeFileSync(file, `${JSON.stringify(vectors, null, 1)}\n`)
+    }
+    const vectors = JSON.parse(readFileSync(file, 'utf8')) as readonly { statement: unknown; digest: string; proof: `0x${string}` }[]
+    for (const [k, { statement: raw, digest, proof }] of vectors.entries()) {
+      const statement = layerStatementSchema(raw, 'statement')
+      it(`${statement.spec.kind}: both verifiers accept it, with and without SIMD`, async () => {
+        const bytes = parseHex(proof, 'A proof')
+        for (const variant of ['simd', 'scalar'] as const)
+          assert.deepEqual(verifyLayer(statement, bytes, { engine: await createProofEngine({ variant }) }), { ok: true })
+        assert.deepEqual(verifyLayerSlowly(statement, bytes), { ok: true })
+      })
+      it(`${statement.spec.kind}: the prover makes it again, with and without SIMD`, async () => {
+        const spec = specs[k]
+        assert.ok(spec !== undefined)
+        for (const variant of ['simd', 'scalar'] as const)
+          assert.deepEqual(await makeFrozen(await createProofEngine({ variant }), spec, k + 1), { statement, digest, proof })
+      })
+    }
   }
 
   it('an opening travels as bytes, and only the right ones are accepted', async () => {

@@ -1,60 +1,22 @@
 // From the integers of a q8 model (docs/spec/q8.md) to layer specs and weights: chooses chunk sizes, slots and excess bits from public
-// sizes only. The types are structural, so that a `Q8Model` fits without this package depending on the model package.
-import type { LayerRequantisation, LayerSpec, LayerWindow } from '@tacit/protocol'
+// sizes only.
+import { isDense, type LayerRequantisation, type LayerSpec, type LayerWindow } from '@tacit/protocol'
 import type { LayerWeights } from '../commit/weights.ts'
 import { UnsupportedLayerError } from '../errors.ts'
 import { accumulatorTerms, excessBitsFor } from '../excess.ts'
 import { requantisationCells } from '../relation/gate.ts'
+import { layerNormCells } from '../relation/layer-norm.ts'
+import { softmaxCells } from '../relation/softmax.ts'
 import { windowAxes } from '../relation/window.ts'
-
-/** One int8 tensor of a q8 model. */
-export type QuantisedBoundary = { readonly shape: readonly number[]; readonly zeroPoint: number; readonly lo: number; readonly hi: number }
-type Scales = { readonly multipliers: ArrayLike<number>; readonly biases: ArrayLike<bigint>; readonly shift: number }
-type QuantisedWindow = {
-  readonly kernel: readonly number[]
-  readonly strides: readonly number[]
-  readonly dilations: readonly number[]
-  readonly pads: readonly number[]
-}
-
-/** One layer of a q8 model. */
-export type QuantisedLayer =
-  | {
-      readonly kind: 'dense'
-      readonly input: number
-      readonly rows: number
-      readonly inputSize: number
-      readonly outputSize: number
-      readonly weights: Int8Array
-      readonly requantization: Scales
-    }
-  | {
-      readonly kind: 'conv'
-      readonly input: number
-      readonly window: QuantisedWindow
-      readonly group: number
-      readonly outputChannels: number
-      readonly weights: Int8Array
-      readonly requantization: Scales
-    }
-  | { readonly kind: 'averagePool'; readonly input: number; readonly window: QuantisedWindow; readonly requantization: Scales }
-  | { readonly kind: 'maxPool'; readonly input: number; readonly window: QuantisedWindow }
-  | {
-      readonly kind: 'add'
-      readonly inputs: readonly [number, number]
-      readonly multipliers: readonly [number, number]
-      readonly bias: bigint
-      readonly shift: number
-    }
-  | { readonly kind: 'square' | 'rescale'; readonly input: number; readonly requantization: Scales }
-
-/** A q8 model. */
-export type QuantisedNetwork = {
-  readonly inputCount: number
-  readonly boundaries: readonly QuantisedBoundary[]
-  readonly layers: readonly QuantisedLayer[]
-  readonly outputs: readonly { readonly boundary: number; readonly answer: 'values' | 'argmax' }[]
-}
+import { chooseChunks } from './choose-chunks.ts'
+import {
+  type QuantisedBoundary,
+  type QuantisedLayer,
+  type QuantisedNetwork,
+  type QuantisedWindow,
+  type Scales,
+  sizeOf,
+} from './quantised-network.ts'
 
 /** One layer ready to be committed and proved. */
 export type DescribedLayer = { readonly spec: LayerSpec; readonly weights: LayerWeights | undefined; readonly inputs: readonly number[] }
@@ -65,8 +27,6 @@ export type DescribedNetwork = {
   readonly layers: readonly DescribedLayer[]
   readonly outputs: readonly number[]
 }
-
-const LONGEST_CHUNK = 512
 
 /**
  * Describes a q8 model as layers that this package proves.
@@ -91,60 +51,6 @@ export function describeNetwork(network: QuantisedNetwork): DescribedNetwork {
   return { inputCount: network.inputCount, layers, outputs }
 }
 
-function sizeOf(boundary: QuantisedBoundary | undefined): number {
-  return (boundary?.shape ?? []).reduce((product, n) => product * n, 1)
-}
-
-// Values per commitment of every boundary. Window layers need whole planes, and pooling the same number of them on both sides.
-function chooseChunks(network: QuantisedNetwork): readonly number[] {
-  const planes = new Map<number, number>()
-  const rows = new Map<number, number>()
-  network.layers.forEach((layer, k) => {
-    const output = network.inputCount + k
-    if (layer.kind === 'dense') {
-      rows.set(layer.input, layer.inputSize)
-      rows.set(output, layer.outputSize)
-    }
-    if (!('window' in layer)) return
-    for (const boundary of [layer.input, output]) {
-      if (planes.has(boundary)) continue
-      const [, channels = 1, ...plane] = network.boundaries[boundary]?.shape ?? []
-      planes.set(boundary, Math.max(1, Math.min(channels, Math.floor(LONGEST_CHUNK / plane.reduce((product, n) => product * n, 1)))))
-    }
-    if (layer.kind === 'conv') return
-    const both = Math.min(planes.get(layer.input) ?? 1, planes.get(output) ?? 1)
-    planes.set(layer.input, both)
-    planes.set(output, both)
-  })
-  const share = (a: number, b: number): void => {
-    for (const map of [planes, rows]) {
-      const least = Math.min(map.get(a) ?? Number.POSITIVE_INFINITY, map.get(b) ?? Number.POSITIVE_INFINITY)
-      if (Number.isFinite(least)) [a, b].forEach((boundary) => map.set(boundary, least))
-    }
-  }
-  // chunk sizes travel through pooling and elementwise layers until nothing changes
-  for (let round = 0; round < network.layers.length; round++) {
-    network.layers.forEach((layer, k) => {
-      if (layer.kind === 'dense' || layer.kind === 'conv') return
-      const inputs = layer.kind === 'add' ? layer.inputs : [layer.input]
-      for (const input of inputs) share(input, network.inputCount + k)
-    })
-  }
-  return network.boundaries.map((boundary, k) => {
-    const held = planes.get(k)
-    if (held !== undefined) return held * boundary.shape.slice(2).reduce((product, n) => product * n, 1)
-    const length = rows.get(k) ?? sizeOf(boundary)
-    return evenChunk(length)
-  })
-}
-
-// The longest divisor up to the limit, or an even split if the length has none worth having.
-function evenChunk(length: number): number {
-  if (length <= LONGEST_CHUNK) return length
-  for (let parts = Math.ceil(length / LONGEST_CHUNK); parts <= 64; parts++) if (length % parts === 0) return length / parts
-  return Math.ceil(length / Math.ceil(length / LONGEST_CHUNK))
-}
-
 // Cells per row against rows: rows are cheaper for the prover, so slots^2 cells stays below 1.6 times the outputs.
 function chooseSlots(outputs: number, axis: number, cells: number): number {
   let best = 1
@@ -153,7 +59,7 @@ function chooseSlots(outputs: number, axis: number, cells: number): number {
 }
 
 function describeLayer(network: QuantisedNetwork, chunks: readonly number[], layer: QuantisedLayer, output: number): DescribedLayer {
-  const inputs = layer.kind === 'add' ? layer.inputs : [layer.input]
+  const inputs = 'inputs' in layer ? layer.inputs : [layer.input]
   const source = network.boundaries[inputs[0] ?? 0]
   const target = network.boundaries[output]
   if (source === undefined || target === undefined)
@@ -172,6 +78,25 @@ function describeLayer(network: QuantisedNetwork, chunks: readonly number[], lay
     }
     return { spec, weights: undefined, inputs }
   }
+  if (layer.kind === 'table') {
+    const table = Array.from(layer.table)
+    return {
+      spec: { kind: 'table', size, chunk: outputChunk, slots: chooseSlots(size, outputChunk, 32), table },
+      weights: undefined,
+      inputs,
+    }
+  }
+  if (layer.kind === 'softmax') {
+    const { rows, heads, mask } = layer
+    const plain = { kind: 'softmax' as const, rows, heads, size: layer.size, slots: 1, mask, table: Array.from(layer.table) }
+    return { spec: { ...plain, slots: chooseSlots(size, layer.size, softmaxCells(plain).count) }, weights: undefined, inputs }
+  }
+  if (layer.kind === 'layerNorm') {
+    const { rows, gain, epsilon } = layer
+    const range = { zeroPoint: target.zeroPoint, low: target.lo, high: target.hi }
+    const plain = { kind: 'layerNorm' as const, rows, size: layer.size, chunk: outputChunk, slots: 1, gain, epsilon, ...range }
+    return { spec: { ...plain, slots: chooseSlots(size, outputChunk, layerNormCells(plain).count) }, weights: undefined, inputs }
+  }
   const scales: Scales =
     layer.kind === 'add' ? { multipliers: layer.multipliers, biases: [layer.bias], shift: layer.shift } : layer.requantization
   const finish = (spec: LayerSpec, axis: number): DescribedLayer => {
@@ -180,7 +105,7 @@ function describeLayer(network: QuantisedNetwork, chunks: readonly number[], lay
     const bounds = { multiplierBits: multiplierBits(scales), terms }
     const requantisation = requantise(target, scales, bounds)
     const slots = chooseSlots(size, axis, requantisationCells(requantisation).count)
-    const secret = spec.kind === 'dense' || spec.kind === 'conv'
+    const secret = isDense(spec) || spec.kind === 'conv'
     const weights = secret && 'weights' in layer ? expand(layer.weights, scales, spec) : undefined
     return { spec: { ...spec, slots, requantisation }, weights, inputs }
   }
@@ -193,10 +118,11 @@ function describeLayer(network: QuantisedNetwork, chunks: readonly number[], lay
     excessBits: 0,
   }
   switch (layer.kind) {
-    case 'dense': {
-      const { rows, inputSize, outputSize } = layer
+    case 'dense':
+    case 'denseTransposed': {
+      const { kind, rows, inputSize, outputSize } = layer
       return finish(
-        { kind: 'dense', rows, inputSize, outputSize, inputChunk, outputChunk, slots: 1, inputZeroPoint, requantisation: placeholder },
+        { kind, rows, inputSize, outputSize, inputChunk, outputChunk, slots: 1, inputZeroPoint, requantisation: placeholder },
         outputChunk,
       )
     }
@@ -235,6 +161,15 @@ function describeLayer(network: QuantisedNetwork, chunks: readonly number[], lay
           bias: exact(scales.biases[0] ?? 0n),
           requantisation: placeholder,
         },
+        outputChunk,
+      )
+    }
+    case 'matmul': {
+      const { kind, rows, heads, inner, outputs, orderB } = layer
+      const zeroPoints = { zeroPointA: inputZeroPoint, zeroPointB: network.boundaries[inputs[1] ?? 0]?.zeroPoint ?? 0 }
+      const chunking = { innerChunk: inputChunk, outputChunk, slots: 1 }
+      return finish(
+        { kind, rows, heads, inner, outputs, orderB, ...chunking, ...zeroPoints, ...publicScales(scales), requantisation: placeholder },
         outputChunk,
       )
     }
@@ -302,7 +237,7 @@ function exact(bias: bigint): number {
 }
 
 function expand(weights: Int8Array, scales: Scales, spec: LayerSpec): LayerWeights {
-  const outputs = spec.kind === 'dense' ? spec.outputSize : spec.kind === 'conv' ? spec.outputChannels : 0
+  const outputs = isDense(spec) ? spec.outputSize : spec.kind === 'conv' ? spec.outputChannels : 0
   const pick = <T>(values: ArrayLike<T>, k: number): T => values[values.length === 1 ? 0 : k] as T // checked by the q8 format
   return {
     weights,
