@@ -19,7 +19,8 @@ export type ScalarMap = {
   readonly strides: readonly (readonly number[])[]
 }
 
-const access: Readonly<Record<Storage, readonly [type: ScalarType, load: Opcode, store: Opcode, bytes: number]>> = {
+/** How an element of each storage is computed with, loaded and stored, and its bytes. */
+export const access: Readonly<Record<Storage, readonly [type: ScalarType, load: Opcode, store: Opcode, bytes: number]>> = {
   f32: ['f32', 'f32.load', 'f32.store', 4],
   i32: ['i32', 'i32.load', 'i32.store', 4],
   i64: ['i64', 'i64.load', 'i64.store', 8],
@@ -71,6 +72,11 @@ const arithmetic: Readonly<Record<string, readonly [integer: Opcode, wide: Opcod
   Sub: ['i32.sub', 'i64.sub'],
   Mul: ['i32.mul', 'i64.mul'],
 }
+const bitwise: Readonly<Record<string, readonly [integer: Opcode, wide: Opcode]>> = {
+  BitwiseAnd: ['i32.and', 'i64.and'],
+  BitwiseOr: ['i32.or', 'i64.or'],
+  BitwiseXor: ['i32.xor', 'i64.xor'],
+}
 const logic: Readonly<Record<string, Opcode>> = { And: 'i32.and', Or: 'i32.or', Xor: 'i32.xor' }
 
 /** The function of an operator on two scalars of one type, or undefined. */
@@ -91,9 +97,90 @@ export function binaryScalar(operator: string, type: ScalarType): ScalarFunction
   if (type === 'f32') return undefined
   const opcode = arithmetic[operator]?.[type === 'i32' ? 0 : 1]
   if (opcode !== undefined) return { key: opcode, result: type, emit: (f, [a = 0, b = 0]) => void f.get(a).get(b).op(opcode) }
+  const bits = bitwise[operator]?.[type === 'i32' ? 0 : 1]
+  if (bits !== undefined) return { key: bits, result: type, emit: (f, [a = 0, b = 0]) => void f.get(a).get(b).op(bits) }
+  if (operator === 'Div') return { key: `div ${type}`, result: type, emit: (f, [a = 0, b = 0]) => emitQuotient(f, type, [a, b]) }
+  if (operator === 'ShiftLeft' || operator === 'ShiftRight') return shifting(operator, type)
   if (operator !== 'Min' && operator !== 'Max') return undefined
   const order: Opcode = operator === 'Min' ? `${type}.lt_s` : `${type}.gt_s`
   return { key: `${operator} ${type}`, result: type, emit: (f, [a = 0, b = 0]) => void f.get(a).get(b).get(a).get(b).op(order, 'select') }
+}
+
+function integer(f: FunctionBuilder, type: 'i32' | 'i64', value: number): void {
+  if (type === 'i32') f.i32(value)
+  else f.i64(BigInt(value))
+}
+
+/**
+ * Quotient of two numbers, rounded towards zero; by 0 it is 0, and the smallest number by -1 wraps. Division instructions can trap and
+ * are not allowed in modules, so this is the long division of the magnitudes, one bit at a time.
+ */
+export function emitQuotient(f: FunctionBuilder, type: 'i32' | 'i64', [a, b]: readonly [Local, Local]): void {
+  const width = type === 'i32' ? 32 : 64
+  const [dividend, divisor, rest, quotient, sign] = [f.local(type), f.local(type), f.local(type), f.local(type), f.local(type)]
+  const fits = f.local('i32')
+  // |x| = (x ^ s) - s with s = x >> (width - 1).
+  const magnitude = (x: Local, to: Local): void => {
+    f.get(x)
+    integer(f, type, width - 1)
+    f.op(`${type}.shr_s`).set(sign).get(x).get(sign).op(`${type}.xor`).get(sign).op(`${type}.sub`).set(to)
+  }
+  magnitude(a, dividend)
+  magnitude(b, divisor)
+  for (const local of [rest, quotient]) {
+    integer(f, type, 0)
+    f.set(local)
+  }
+  f.repeat(width, () => {
+    // rest = 2 rest + the next bit of the dividend.
+    f.get(rest)
+    integer(f, type, 1)
+    f.op(`${type}.shl`).get(dividend)
+    integer(f, type, width - 1)
+    f.op(`${type}.shr_u`, `${type}.or`).set(rest)
+    f.get(dividend)
+    integer(f, type, 1)
+    f.op(`${type}.shl`).set(dividend)
+    f.get(rest).get(divisor).op(`${type}.ge_u`).set(fits)
+    f.get(rest).get(divisor).op(`${type}.sub`).get(rest).get(fits).op('select').set(rest)
+    f.get(quotient)
+    integer(f, type, 1)
+    f.op(`${type}.shl`).get(fits)
+    if (type === 'i64') f.op('i64.extend_i32_u')
+    f.op(`${type}.or`).set(quotient)
+  })
+  // The sign of a b, then 0 where b is 0.
+  f.get(a).get(b).op(`${type}.xor`)
+  integer(f, type, width - 1)
+  f.op(`${type}.shr_s`).set(sign)
+  f.get(quotient).get(sign).op(`${type}.xor`).get(sign).op(`${type}.sub`)
+  integer(f, type, 0)
+  f.get(b)
+  integer(f, type, 0)
+  f.op(`${type}.ne`, 'select')
+}
+
+// Counts below 0 and from the width of the type on move every bit out; narrower types are cut when they are stored.
+function shifting(operator: 'ShiftLeft' | 'ShiftRight', type: 'i32' | 'i64'): ScalarFunction {
+  return {
+    key: `${operator} ${type}`,
+    result: type,
+    emit: (f, [a = 0, b = 0]) => {
+      const width = type === 'i32' ? 32 : 64
+      f.get(a)
+        .get(b)
+        .op(operator === 'ShiftLeft' ? `${type}.shl` : `${type}.shr_s`)
+      if (operator === 'ShiftLeft') integer(f, type, 0)
+      else {
+        f.get(a)
+        integer(f, type, width - 1)
+        f.op(`${type}.shr_s`)
+      }
+      f.get(b)
+      integer(f, type, width)
+      f.op(`${type}.lt_u`, 'select')
+    },
+  }
 }
 
 /** condition ? then : otherwise */
@@ -145,26 +232,4 @@ function emitFromInteger(f: FunctionBuilder, source: ScalarType, target: ScalarT
   if (source === target) return
   if (target === 'f32') f.op(source === 'i64' ? 'f32.convert_i64_s' : 'f32.convert_i32_s')
   else f.op(target === 'i64' ? 'i64.extend_i32_s' : 'i32.wrap_i64')
-}
-
-/** The function (x, y) over rows of consecutive float32: the index of the extreme, the lowest of equals, as int64. */
-export function buildArgExtreme(
-  kind: 'ArgMax' | 'ArgMin',
-  { rows, size }: { readonly rows: number; readonly size: number },
-): FunctionBuilder {
-  const f = new FunctionBuilder(['i32', 'i32'])
-  const [best, value] = [f.local('f32'), f.local('f32')]
-  const [index, at] = [f.local('i32'), f.local('i32')]
-  const better: Opcode = kind === 'ArgMax' ? 'f32.gt' : 'f32.lt'
-  f.repeat(rows, () => {
-    f.get(0).memory('f32.load').set(best).i32(0).set(index).i32(0).set(at)
-    f.repeat(size, () => {
-      f.get(0).memory('f32.load').set(value)
-      f.get(at).get(index).get(value).get(best).op(better, 'select').set(index)
-      f.get(value).get(best).get(value).get(best).op(better, 'select').set(best)
-      f.advance(at, 1).advance(0, 4)
-    })
-    f.get(1).get(index).op('i64.extend_i32_s').memory('i64.store').advance(1, 8)
-  })
-  return f
 }

@@ -150,7 +150,7 @@ export function mapCall(name: string, program: MapProgram, views: MapViews): Cal
 }
 
 /** A dense view with the axis order in memory of the largest operand, so that kernels walk both in the same order. */
-function allocateLike(state: GraphState, views: readonly View[], shape: readonly number[]): View {
+export function allocateLike(state: GraphState, views: readonly View[], shape: readonly number[]): View {
   const model = views.find((view) => view.strides.every((stride, axis) => stride !== 0 || (shape[axis] ?? 1) === 1))
   const axes = shape.map((_, axis) => axis)
   if (model !== undefined) axes.sort((a, b) => Math.abs(model.strides[b] ?? 0) - Math.abs(model.strides[a] ?? 0) || a - b)

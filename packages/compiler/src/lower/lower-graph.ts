@@ -5,12 +5,14 @@ import type { Program } from '../program/program.ts'
 import { lowerConv, lowerConvInteger, lowerQLinearConv } from './convolution.ts'
 import { isFloatElementwise, lowerElementwise } from './elementwise.ts'
 import { GraphState, type NodeLowering } from './graph-state.ts'
+import { legalizeGraph } from './legalize-graph.ts'
 import { storageOf } from './lowering.ts'
 import { lowerMovement } from './movement.ts'
 import { lowerBatchNormalization, lowerNormalization, lowerReduction, lowerSoftmax } from './normalization.ts'
 import { lowerPool } from './pooling.ts'
 import { lowerGemm, lowerMatMul, lowerMatMulInteger, lowerQLinearMatMul } from './products.ts'
-import { lowerArgExtreme, lowerScalar } from './scalar.ts'
+import { lowerScalar } from './scalar.ts'
+import { lowerArgExtreme, lowerScatter, lowerTopK } from './selection.ts'
 import { lowerDequantize, lowerDynamicQuantize, lowerQuantize } from './quantization.ts'
 
 const lowerings: Readonly<Record<string, NodeLowering>> = {
@@ -49,6 +51,8 @@ const lowerings: Readonly<Record<string, NodeLowering>> = {
   Pad: lowerMovement,
   ArgMax: lowerArgExtreme,
   ArgMin: lowerArgExtreme,
+  TopK: lowerTopK,
+  Scatter: lowerScatter,
   Cast: lowerScalar,
   Where: lowerScalar,
   Not: lowerScalar,
@@ -63,6 +67,12 @@ const lowerings: Readonly<Record<string, NodeLowering>> = {
   Add: lowerScalar,
   Sub: lowerScalar,
   Mul: lowerScalar,
+  Div: lowerScalar,
+  BitwiseAnd: lowerScalar,
+  BitwiseOr: lowerScalar,
+  BitwiseXor: lowerScalar,
+  ShiftLeft: lowerScalar,
+  ShiftRight: lowerScalar,
   Min: lowerScalar,
   Max: lowerScalar,
 }
@@ -83,7 +93,8 @@ function lowerNode(node: GraphNode, state: GraphState): void {
  * as ONNX defines.
  * @throws UnsupportedNodeError
  */
-export function lowerGraph(graph: Graph, obfuscator?: Obfuscator): Program {
+export function lowerGraph(source: Graph, obfuscator?: Obfuscator): Program {
+  const graph = legalizeGraph(source)
   const state = new GraphState(graph, lowerNode, obfuscator)
   const inputs = graph.inputs.map((name) => {
     const type = state.type(name)

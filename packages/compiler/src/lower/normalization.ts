@@ -10,6 +10,7 @@ import { mapCall } from './elementwise.ts'
 import type { GraphState } from './graph-state.ts'
 import type { Call } from './kernel-call.ts'
 import { numberAt } from './number-at.ts'
+import { lowerIntegerReduction } from './selection.ts'
 import { broadcast, reshaped, transposed } from './views.ts'
 
 function assertFloat(view: View, node: GraphNode): View {
@@ -20,7 +21,11 @@ function assertFloat(view: View, node: GraphNode): View {
 export function lowerReduction(node: GraphNode, state: GraphState): void {
   const { operation } = node
   if (!('axes' in operation)) return
-  const x = assertFloat(state.view(node.inputs[0] ?? '', node), node)
+  const x = state.view(node.inputs[0] ?? '', node)
+  if (x.storage !== 'f32') {
+    lowerIntegerReduction(node, state, x)
+    return
+  }
   const kept = x.shape.map((_, axis) => axis).filter((axis) => !operation.axes.includes(axis))
   const rows = state.out.asDense(transposed(x, [...kept, ...operation.axes]))
   const size = elementCount(operation.axes.map((axis) => x.shape[axis] ?? 1))

@@ -1,11 +1,16 @@
 // QuantizeLinear, DynamicQuantizeLinear, DequantizeLinear: floats to centred int16 and back.
-import { elementCount, type GraphNode } from '@tacit/model'
+import { elementCount, type ElementType, type GraphNode } from '@tacit/model'
 import { UnsupportedNodeError } from '../errors.ts'
+import type { MapProgram } from '../kernels/map.ts'
+import { splatF32 } from '../kernels/post-operation.ts'
 import { buildDequantize, buildDynamicQuantize, buildQuantize } from '../kernels/quantize.ts'
-import type { View } from '../program/program.ts'
+import { binaryFunctions, type VectorFunction } from '../kernels/vector-math.ts'
+import type { Region, View } from '../program/program.ts'
 import { denseRows, rowCuts } from './cuts.ts'
+import { allocateLike, mapCall } from './elementwise.ts'
 import { dynamicZeroPoint, type GraphState } from './graph-state.ts'
 import { centred, quantizedBounds } from './integer-operands.ts'
+import { isRoundTrip } from './round-trip.ts'
 import type { Call } from './kernel-call.ts'
 import { numberAt } from './number-at.ts'
 import { denseView } from './views.ts'
@@ -49,6 +54,10 @@ export function lowerDynamicQuantize(node: GraphNode, state: GraphState): void {
 }
 
 export function lowerQuantize(node: GraphNode, state: GraphState): void {
+  if (isRoundTrip(node, state.graph)) {
+    lowerRoundTrip(node, state)
+    return
+  }
   const [xId = '', scaleId, zeroId] = node.inputs
   const [scale, zero] = [state.constant(scaleId), state.constant(zeroId)]
   const result = node.outputs[0] ?? ''
@@ -85,6 +94,65 @@ export function lowerDequantize(node: GraphNode, state: GraphState): void {
     build: () => buildDequantize(factor, count),
   }))
   state.finishValue(result, output, 'DequantizeLinear')
+}
+
+/** The bounds of a quantised type, 16 bits included. */
+function wideBounds(elementType: ElementType): readonly [number, number] {
+  if (elementType === 'int16') return [-32768, 32767]
+  return elementType === 'uint16' ? [0, 65535] : quantizedBounds(elementType)
+}
+
+/** A quantised value that is only ever dequantised again: nearest(x / scale) within bounds, times scale, in one pass over floats. */
+function lowerRoundTrip(node: GraphNode, state: GraphState): void {
+  const { operation } = node
+  const [xId = '', scaleId, zeroId] = node.inputs
+  const [scale, zero] = [state.constant(scaleId), state.constant(zeroId)]
+  const [divide, multiply] = [binaryFunctions['Div'], binaryFunctions['Mul']]
+  if (operation.operator !== 'QuantizeLinear' || scale === undefined || zero === undefined || !divide || !multiply) return
+  const x = state.view(xId, node)
+  const quantized = node.outputs[0] ?? ''
+  const zeroPoint = numberAt(zero.data, 0)
+  const [low, high] = wideBounds(state.type(quantized).elementType)
+  const scales = along(state.out.constant(Float32Array.from(scale.data as Float32Array)), {
+    axis: operation.axis,
+    shape: x.shape,
+    count: scale.data.length,
+  })
+  const program: MapProgram = {
+    operands: 2,
+    instructions: [
+      { function: divide, inputs: [0, 1] },
+      { function: roundWithin(low - zeroPoint, high - zeroPoint), inputs: [2] },
+      { function: multiply, inputs: [3, 1] },
+    ],
+  }
+  const output = allocateLike(state, [x], x.shape)
+  state.out.call(mapCall('QuantizeLinear', program, { views: [x, scales], output }))
+  const [first, ...rest] = state.consumers(quantized).map((reader) => {
+    state.finish(reader)
+    return reader.outputs[0] ?? ''
+  })
+  for (const id of rest) state.define(id, output)
+  state.finishValue(first ?? '', output, 'QuantizeLinear')
+}
+
+/** One number for all, or one per index of an axis, spread over a shape. */
+function along(region: Region, { axis, shape, count }: { axis: number; shape: readonly number[]; count: number }): View {
+  const strides = shape.map((_, other) => (count > 1 && other === axis ? 1 : 0))
+  return { region, offsetBytes: 0, storage: 'f32', zeroPoint: 0, shape, strides }
+}
+
+/** clamp(nearest(x), lo, hi) with NaN as 0 and no negative zero. */
+function roundWithin(lo: number, hi: number): VectorFunction {
+  return {
+    key: `round within ${lo} ${hi}`,
+    emit: (f, [x = 0]) => {
+      const rounded = f.local('v128')
+      f.get(x).op('f32x4.nearest').set(rounded)
+      f.get(rounded).get(rounded).get(rounded).op('f32x4.eq', 'v128.and')
+      f.v128(splatF32(lo)).op('f32x4.max').v128(splatF32(hi)).op('f32x4.min').v128(splatF32(0)).op('f32x4.add')
+    },
+  }
 }
 
 // Over dense views, any stretch of consecutive elements alone.

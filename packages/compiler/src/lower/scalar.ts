@@ -1,9 +1,8 @@
-// Masks and indices: comparisons, logic, Where, Cast, integer arithmetic, ArgMax.
-import { elementCount, type GraphNode } from '@tacit/model'
+// Masks and indices: comparisons, logic, Where, Cast, integer arithmetic.
+import type { GraphNode } from '@tacit/model'
 import { UnsupportedNodeError } from '../errors.ts'
 import {
   binaryScalar,
-  buildArgExtreme,
   buildScalarMap,
   castScalar,
   notScalar,
@@ -17,7 +16,7 @@ import { stretch, walkCuts } from './cuts.ts'
 import type { GraphState } from './graph-state.ts'
 import type { Call } from './kernel-call.ts'
 import { storageOf } from './lowering.ts'
-import { broadcast, transposed } from './views.ts'
+import { broadcast } from './views.ts'
 
 /** @throws UnsupportedNodeError where the element types have no scalar function. */
 export function lowerScalar(node: GraphNode, state: GraphState): void {
@@ -70,27 +69,4 @@ function scalarFunction(node: GraphNode, views: readonly View[], { storage, isBo
   }
   if (second === undefined || second.storage !== first.storage) return undefined
   return binaryScalar(operator, scalarTypeOf(first.storage))
-}
-
-export function lowerArgExtreme(node: GraphNode, state: GraphState): void {
-  const { operation } = node
-  if (operation.operator !== 'ArgMax' && operation.operator !== 'ArgMin') return
-  const { operator: kind, axis } = operation
-  const x = state.view(node.inputs[0] ?? '', node)
-  if (x.storage !== 'f32') throw new UnsupportedNodeError(node.name, kind, `its input is ${x.storage}`)
-  const order = [...x.shape.keys()].filter((other) => other !== axis).concat(axis)
-  const rows = state.out.asDense(transposed(x, order))
-  const size = x.shape[axis] ?? 1
-  const count = elementCount(x.shape) / Math.max(size, 1)
-  const result = node.outputs[0] ?? ''
-  const output = state.out.dense('i64', state.shape(result))
-  state.out.call({
-    name: kind,
-    key: `${kind} ${count} ${size}`,
-    build: () => buildArgExtreme(kind, { rows: count, size }),
-    arguments: [rows, output],
-    reads: [rows],
-    writes: [output],
-  })
-  state.finishValue(result, output, kind)
 }
