@@ -2,7 +2,7 @@
 // epsilon, sigma = floor(sqrt(W)), y = clamp(floor((2 gain c + sigma) / (2 sigma)) + z). The prover commits to q_j = c_j^2 and to small
 // numbers b_j of each row whose first ones are the digits of the two slacks W - sigma^2 and 2 sigma - (W - sigma^2): a number that a row needs
 // once takes one digit per value this way, not a copy in each of the row's d gates. An integer square root in place of a floating one is
-// I-BERT's (Kim et al. 2021, section 3.5); here it is shown by two inequalities, not computed.
+// I-BERT's (Kim et al., ICML 2021); here it is shown by two inequalities, not computed.
 import type { LayerNormSpec } from '@tacit/protocol'
 import { mod } from '../kernels/field.ts'
 import { placeScalars } from '../kernels/scalars.ts'
@@ -55,7 +55,7 @@ export function layerNormCells(spec: LayerNormSpec): LayerNormCells {
   let digitBits = 1
   while (2 * Math.ceil((rootBits + 1) / digitBits) > chunk) digitBits++
   const range = rangeWeights(spec.high - spec.low)
-  // |c| / sigma < sqrt(3 size), for sigma > sqrt(W / 3) and c^2 <= (size - 1) W
+  // |c| / sigma < sqrt(3 size), for sigma >= sqrt(W / 3) and c^2 <= (size - 1) W
   const excessBits = bitLength(2 * gain * Math.ceil(Math.sqrt(size)) + 512)
   const root = centreBits
   const value = root + rootBits

@@ -1,7 +1,7 @@
 // Softmax over rows of scores, in integers: d = maximum - x, e = table[d], Z = sum of e, p = round(255 e / Z). The prover commits per row
 // to (c_0 .. c_(n-1), m): m is the maximum, c_s = e_s plus a marker 2^Zb where d = 0. The sum of a row's c holds Z in its low bits and
 // the number of positions that reach the maximum above them: it is at least one, so m is attained. The idea of shifting by the
-// maximum and of integer exponentials is that of I-BERT (Kim et al. 2021, section 3.4); the exponential here is a table, not a polynomial.
+// maximum and of integer exponentials is that of I-BERT (Kim et al., ICML 2021); the exponential here is a table, not a polynomial.
 import type { SoftmaxSpec } from '@tacit/protocol'
 import { mod } from '../kernels/field.ts'
 import { SCALAR_BYTES } from '../kernels/kernels.ts'
