@@ -17,7 +17,7 @@ it(`gives the bits of one thread on ${graphs} random graphs, plain and obfuscate
     const two = await compileModel(graph, { ...options, threads: 2 })
     if (two.manifest.parallel === undefined) continue
     divided++
-    const shared = runDivided(two, bytesOf(input.data))
+    const shared = runDivided(two, [bytesOf(input.data)])
     assert.deepEqual(shared.output, expected.output, `seed ${seed}`)
     assert.deepEqual(shared.boundaries, expected.boundaries, `seed ${seed}`)
   }

@@ -30,7 +30,7 @@ async function compareThreads(source: ModelSource, input: Uint8Array, options: C
   const [expected, alone] = [runCompiled(one, input), runCompiled(two, input)]
   assert.deepEqual(alone.output, expected.output, 'the same module on one thread')
   if (two.manifest.parallel === undefined) return { two, traffic: undefined }
-  const shared = runDivided(two, input)
+  const shared = runDivided(two, [input])
   assert.deepEqual(shared.output, expected.output)
   assert.deepEqual(shared.boundaries, expected.boundaries)
   return { two, traffic: shared.traffic }

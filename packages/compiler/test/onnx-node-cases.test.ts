@@ -6,6 +6,7 @@ import { it } from 'node:test'
 import { type Graph, parseOnnx, parseOnnxTensor, runGraph, type Tensor } from '../../model/src/index.ts'
 import { compileModel, UnsupportedNodeError } from '../src/index.ts'
 import { bytesOf } from './run-compiled.ts'
+import { runDivided } from './run-divided.ts'
 
 type Stored = { readonly name: string; readonly model: string; readonly inputs: readonly string[] }
 const file = new URL('../../model/test/vectors/onnx-node-cases.json', import.meta.url)
@@ -26,7 +27,7 @@ function graphOf(stored: Stored, named: Readonly<Record<string, Tensor>>): Graph
 }
 
 it('has the bits of the reference interpreter on ONNX node cases', async () => {
-  let compared = 0
+  let [compared, divided] = [0, 0]
   for (const stored of cases) {
     const named = Object.fromEntries(stored.inputs.map((text) => parseOnnxTensor(bytes(text))).map(({ name, tensor }) => [name, tensor]))
     const graph = graphOf(stored, named)
@@ -42,10 +43,20 @@ it('has the bits of the reference interpreter on ONNX node cases', async () => {
         const wanted = bytesOf(expected[name]?.data ?? new Uint8Array(0))
         assert.deepEqual(memory.slice(offset, offset + wanted.length), wanted, `${stored.name}: ${name}`)
       }
+      // The same on two threads, with everything cut that can be.
+      const two = await compileModel(graph, { profile: 'f32', threads: 2, cutting: 'everything' })
+      if (two.manifest.parallel !== undefined) {
+        divided++
+        const inputs = two.manifest.inputs.map(({ name }) => bytesOf(named[name]?.data ?? new Uint8Array(0)))
+        const { outputs } = runDivided(two, inputs)
+        for (const [i, { name }] of two.manifest.outputs.entries())
+          assert.deepEqual(outputs[i], bytesOf(expected[name]?.data ?? new Uint8Array(0)), `${stored.name}: ${name} on two threads`)
+      }
       compared++
     } catch (error) {
       if (!(error instanceof UnsupportedNodeError)) throw error
     }
   }
   assert.ok(compared >= cases.length * 0.8, `${compared} of ${cases.length} cases were compiled`)
+  assert.ok(divided > cases.length / 4, `${divided} were divided`)
 })

@@ -6,7 +6,10 @@ import type { DirectRun } from './run-compiled.ts'
 export type Traffic = { meetings: number; bytes: number }
 
 /** The stages of two threads, one after the other on this thread, each on an instance of its own. */
-export function runDivided({ wasm, manifest, weights }: CompiledModel, input: Uint8Array): DirectRun & { readonly traffic: Traffic } {
+export function runDivided(
+  { wasm, manifest, weights }: CompiledModel,
+  inputs: readonly Uint8Array[],
+): DirectRun & { readonly outputs: readonly Uint8Array[]; readonly traffic: Traffic } {
   const { parallel } = manifest
   if (parallel === undefined) throw new Error('compiled for one thread')
   const module = new WebAssembly.Module(wasm)
@@ -36,19 +39,20 @@ export function runDivided({ wasm, manifest, weights }: CompiledModel, input: Ui
       second.call(runExports[1])
     }
   }
-  // Another input first: what is left of it must not show in the answer.
-  for (const { memory } of threads)
-    memory.set(
-      input.map((byte) => byte ^ 0x35),
-      manifest.inputs[0]?.offset ?? 0,
-    )
+  const fill = (change: (byte: number) => number): void => {
+    for (const { memory } of threads)
+      for (const [i, { offset }] of manifest.inputs.entries()) memory.set((inputs[i] ?? new Uint8Array(0)).map(change), offset)
+  }
+  // Other inputs first: what is left of them must not show in the answer.
+  fill((byte) => byte ^ 0x35)
   for (const { stages } of parallel.layers) whole(stages)
-  for (const { memory } of threads) memory.set(input, manifest.inputs[0]?.offset ?? 0)
+  fill((byte) => byte)
   Object.assign(traffic, { meetings: 0, bytes: 0 })
   for (const { stages } of parallel.layers) whole(stages)
   copy(second.memory, first.memory, parallel.closing)
   first.call(manifest.outputsExport)
-  const output = read(first.memory, manifest.outputs[0])
+  const outputs = manifest.outputs.map((tensor) => read(first.memory, tensor))
+  const output = outputs[0] ?? new Uint8Array(0)
   const plain = { ...traffic, meetings: traffic.meetings + (parallel.closing.length > 0 ? 1 : 0) }
 
   const boundaries: Uint8Array[] = []
@@ -64,5 +68,5 @@ export function runDivided({ wasm, manifest, weights }: CompiledModel, input: Ui
   first.call(manifest.outputsExport)
   const traced = read(first.memory, manifest.outputs[0])
   if (!output.every((byte, i) => byte === traced[i])) throw new Error('the traced run and the plain one differ')
-  return { output, boundaries, traffic: plain }
+  return { output, outputs, boundaries, traffic: plain }
 }
