@@ -1,4 +1,4 @@
-// 100,000 adversarial proofs and every byte of two proofs: minutes, so only with `npm run test:full`.
+// 125,000 adversarial proofs and every byte of nine proofs: minutes, so only with `npm run test:full`.
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import type { LayerSpec } from '@tacit/protocol'
@@ -11,6 +11,7 @@ import { verifyLayerSlowly } from '../src/reference/verify-layer-slowly.ts'
 import { createRelation } from '../src/relation/create-relation.ts'
 import { verifyLayer } from '../src/verifier/verify-layer.ts'
 import { buildLayer, convolutionSpec, denseSpec, random, requantisation, seeded } from './support/layers.ts'
+import { smallLayers } from './support/small-layers.ts'
 
 const tiny = requantisation({ shift: 2, low: 0, high: 3, zeroPoint: 0, excessBits: 30 })
 const specs: readonly LayerSpec[] = [
@@ -29,11 +30,18 @@ const specs: readonly LayerSpec[] = [
   },
   { kind: 'argmax', size: 3, chunk: 3, slots: 1 },
 ]
+// the kinds of a transformer, a fifth as many forgeries each
+const more = ['softmax', 'layerNorm', 'headProducts', 'denseTransposed', 'table'].map((name): LayerSpec => {
+  const spec = smallLayers[name]
+  if (spec === undefined) throw new Error(name)
+  return { ...spec, slots: 1 }
+})
 
 describe('adversarial proofs', async () => {
   const engine = await createProofEngine()
-  for (const [index, spec] of specs.entries()) {
-    it(`${spec.kind}: no byte can change, and 25,000 further forgeries are refused`, async () => {
+  for (const [index, spec] of [...specs, ...more].entries()) {
+    const forgeries = index < specs.length ? 25_000 : 5000
+    it(`${spec.kind}: no byte can change, and ${forgeries} further forgeries are refused`, async () => {
       const build = async (seed: number) => {
         const { statement, witness } = await buildLayer(engine, spec, { seed })
         return { statement, proof: await proveLayer(statement, witness, { engine, random }) }
@@ -53,7 +61,7 @@ describe('adversarial proofs', async () => {
       const pick = (n: number): number => Math.floor(next() * n)
       const scalarAt = (k: number): number => 33 * points + 32 * k
       const special = [0n, 1n, r - 1n, 2n, (r + 1n) / 2n, 2n ** 128n, 2n ** 255n]
-      for (let n = 0; n < 25_000; n++) {
+      for (let n = 0; n < forgeries; n++) {
         const proof = own.proof.slice()
         for (let changes = 0; changes <= pick(3); changes++) {
           const kind = pick(7)

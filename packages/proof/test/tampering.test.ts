@@ -11,6 +11,7 @@ import { createRelation } from '../src/relation/create-relation.ts'
 import { Transcript } from '../src/transcript.ts'
 import { verifyLayer, verifyLayers } from '../src/verifier/verify-layer.ts'
 import { buildLayer, convolutionSpec, denseSpec, random, requantisation, seeded } from './support/layers.ts'
+import { smallLayers } from './support/small-layers.ts'
 
 const small = requantisation({ shift: 6, excessBits: 28 })
 const spec = denseSpec({ inputSize: 5, outputSize: 3, inputChunk: 3, outputChunk: 2, slots: 2, requantisation: small })
@@ -31,8 +32,11 @@ describe('tampering', async () => {
   const ok = (statement: LayerStatement, proof: Uint8Array): boolean => verifyLayer(statement, proof, { engine }).ok
   const changed = (proof: Uint8Array, at: number, mask: number): Uint8Array => proof.map((byte, k) => (k === at ? byte ^ mask : byte))
 
-  it('every element of a dense and of a convolution proof matters', async () => {
-    for (const { statement, proof } of [dense, await make(convolution, 12)]) {
+  it('every element of a dense, a convolution, a softmax and a layer normalisation proof matters', async () => {
+    const { softmax, layerNorm } = smallLayers
+    assert.ok(softmax !== undefined && layerNorm !== undefined)
+    const rows = [await make({ ...softmax, slots: 1 }, 13), await make({ ...layerNorm, slots: 1 }, 14)]
+    for (const { statement, proof } of [dense, await make(convolution, 12), ...rows]) {
       assert.ok(ok(statement, proof))
       const { points, scalars } = proofLayout(createRelation(statement.spec))
       const starts = [
