@@ -7,8 +7,9 @@ import { createProofEngine } from '../src/engine.ts'
 import { describeNetwork } from '../src/network/describe-network.ts'
 import { parseProvableNetwork } from '../src/network/register-network.ts'
 import { verifyNetwork } from '../src/network/verify-network.ts'
-import { blockInput, gpt2Block } from './support/gpt2-block.ts'
+import { blockInput, gelu, gpt2Block } from './support/gpt2-block.ts'
 import { proveInference, registerNetwork, runNetwork } from './support/prove-network.ts'
+import { relativeError, runReal } from './support/real-values.ts'
 
 describe('a GPT-2 block', async () => {
   const engine = await createProofEngine()
@@ -35,4 +36,26 @@ describe('a GPT-2 block', async () => {
         assert.deepEqual(verifyNetwork(published, { ...proof, proofs }, options), { ok: false, failedCheck: 'equation', layer })
       }
     })
+
+  it('in integers it is the block of real numbers, but for the rounding of int8', () => {
+    // measured: 2.8 and 2.6 % of the root mean square at the end, no boundary above 3.4 %
+    for (const sizes of [
+      { tokens: 16, width: 96, heads: 4, hidden: 384 },
+      { tokens: 4, width: 192, heads: 12, hidden: 768 },
+    ]) {
+      const model = gpt2Block(sizes)
+      const input = blockInput(sizes)
+      const expected = runReal(model, input, gelu)
+      const { activations } = runQ8(model, [input])
+      const errors = expected.map((values, k) => {
+        const zero = model.boundaries[k]?.zeroPoint ?? 0
+        return relativeError(
+          Array.from(activations[k] ?? [], (y) => y - zero),
+          values,
+        )
+      })
+      assert.ok((errors.at(-1) ?? 1) < 0.04, `${errors.at(-1)}`)
+      assert.ok(Math.max(...errors) < 0.05)
+    }
+  })
 })
