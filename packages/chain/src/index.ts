@@ -7,8 +7,11 @@ export {
   fetchGame,
   fetchIsVerified,
   fetchPublishedProof,
-  fetchReveals,
+  fetchGameState,
   type GameKey,
+  type GameState,
+  type GameTurn,
+  type DisputedSubtree,
   type ProofAssertion,
   type ProofGame,
   type PublishedProof,
@@ -52,9 +55,11 @@ export {
   chooseNode,
   claimTimeout,
   deriveAssertionId,
+  type DisputeMove,
   executeStep,
   finaliseProof,
   type OpenedStep,
+  playMove,
   type ProofClaim,
   registerPrograms,
   revealNodes,
@@ -89,16 +94,6 @@ export { defaultDisputeTerms, defaultParameters, deployContracts, type DeployOpt
 export { type DeployedContracts, type Deployment, deploymentSchema } from './deployment.ts'
 export { assertNotDevelopmentKey, developmentAccounts } from './development-keys.ts'
 export {
-  firstDifference,
-  type GamePlace,
-  levelsPerReveal,
-  nodesBelow,
-  pathOf,
-  posterTrace,
-  type RevealedNodes,
-  type TraceNodes,
-} from './dispute-moves.ts'
-export {
   BinaryMissingError,
   ChainError,
   ChainStalledError,
@@ -129,5 +124,6 @@ export { waitForBlockAfter, waitForChain, type WaitForChainOptions } from './hea
 export type { PageRange } from './internal/read-pages.ts'
 export { fetchModelProof } from './model-proof.ts'
 export { maxProofBatch, openProofBatch, type ProofBatchOpening, proofBatchRoot, verifyProofBatch } from './proof-batch.ts'
+export { encodeProofNetwork, type ProofNetwork } from './proof-network.ts'
 export { fetchCheckpoint, fetchRegistrationProof, type RegistrationProofRequest } from './registration-proof.ts'
 export { createTransactionSender, type TransactionSender, type TransactionSenderOptions } from './transaction-sender.ts'

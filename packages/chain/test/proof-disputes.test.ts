@@ -9,6 +9,7 @@ import {
   chooseNode,
   claimTimeout,
   connectChain,
+  encodeProofNetwork,
   defaultDisputeTerms,
   defaultParameters,
   executeStep,
@@ -20,7 +21,6 @@ import {
   fetchPublishedProof,
   fetchTokenBalance,
   finaliseProof,
-  nodesBelow,
   openProofBatch,
   proofBatchRoot,
   registerPrograms,
@@ -39,6 +39,7 @@ import {
   openAsChallenger,
   openAsPoster,
   otherThan,
+  owedNodes,
   type Person,
   playDown,
   post,
@@ -52,6 +53,7 @@ import {
   traceOf,
 } from './support/dispute.ts'
 import { randomWord, startTemporaryChain, warp } from './support/local-chain.ts'
+import { bytes32, toBytes } from './support/test-machine.ts'
 
 const reverts = (reason: string) => (error: unknown) => error instanceof TransactionRevertedError && error.reason === reason
 const { posterBondWei: posterBond, challengerBondWei: challengerBond, moveSeconds } = defaultDisputeTerms
@@ -173,15 +175,14 @@ describe('disputes about layer proofs', () => {
       (hash, sibling, height) => {
         const isRight = ((program.length - 1) >> height) % 2 === 1
         const pair = isRight ? [sibling, hash] : [hash, sibling]
-        return keccak(Uint8Array.of(1), ...pair.map((node) => Uint8Array.from(Buffer.from(node.slice(2), 'hex'))))
+        return keccak(Uint8Array.of(1), ...pair.map(toBytes))
       },
       tree.nodeAt(0, program.length - 1),
     )
-    const { assertionId } = await assertProof(poster, { ...made.claim, traceRoot, verdictPath: noise })
+    const { assertionId } = await assertProof(poster, { ...made.claim, traceRoot, verdictPath: noise.map(toBytes) })
     const key = { assertionId, challenger: challenger.address }
     await challengeProof(challenger, assertionId)
-    const game = (await fetchGame(chain.connection, key)) ?? assert.fail()
-    await assert.rejects(revealNodes(poster, key, nodesBelow(tree, game)), reverts('WrongNodes'))
+    await assert.rejects(revealNodes(poster, key, await owedNodes(chain, key, tree)), reverts('WrongNodes'))
     await warp(chain.connection, moveSeconds + 1)
     await claimTimeout(challenger, key)
     assert.equal(await statusOf(assertionId), 'refuted')
@@ -191,9 +192,9 @@ describe('disputes about layer proofs', () => {
     const posted = await post(chain, poster, layer, { proof: makeProof(true) })
     const key = gameOf(posted, challenger.address)
     await challengeProof(challenger, posted.assertionId)
-    const game = (await fetchGame(chain.connection, key)) ?? assert.fail()
+    const nodes = await owedNodes(chain, key, posted.trace.nodes)
     await warp(chain.connection, moveSeconds + 1)
-    await assert.rejects(revealNodes(poster, key, nodesBelow(posted.trace.nodes, game)), reverts('TooLateToMove'))
+    await assert.rejects(revealNodes(poster, key, nodes), reverts('TooLateToMove'))
     await claimTimeout(challenger, key)
     assert.equal(await statusOf(posted.assertionId), 'refuted')
   })
@@ -222,8 +223,7 @@ describe('disputes about layer proofs', () => {
     const posted = await post(chain, poster, layer, { proof: makeProof(true) })
     const key = gameOf(posted, challenger.address)
     await challengeProof(challenger, posted.assertionId)
-    const game = (await fetchGame(chain.connection, key)) ?? assert.fail()
-    const nodes = nodesBelow(posted.trace.nodes, game)
+    const nodes = await owedNodes(chain, key, posted.trace.nodes)
     await assert.rejects(chooseNode(challenger, posted.assertionId, { nodes, position: 0 }), reverts('WrongPhase'))
     await assert.rejects(revealNodes(poster, key, nodes.slice(0, 8)), reverts('WrongNodes'))
     await revealNodes(challenger, key, nodes) // anybody may: there is only one row
@@ -234,8 +234,7 @@ describe('disputes about layer proofs', () => {
     await assert.rejects(chooseNode(challenger, posted.assertionId, { nodes: nodes.toReversed(), position: 0 }), reverts('WrongNodes'))
     await assert.rejects(chooseNode(poster, posted.assertionId, { nodes, position: 0 }), reverts('WrongPhase'))
     await chooseNode(challenger, posted.assertionId, { nodes, position: 8 })
-    const next = (await fetchGame(chain.connection, key)) ?? assert.fail()
-    const last = nodesBelow(posted.trace.nodes, next)
+    const last = await owedNodes(chain, key, posted.trace.nodes)
     await revealNodes(poster, key, last)
     await assert.rejects(chooseNode(challenger, posted.assertionId, { nodes: last, position: 2 }), reverts('WrongChoice'))
     await chooseNode(challenger, posted.assertionId, { nodes: last, position: 0 })
@@ -245,7 +244,7 @@ describe('disputes about layer proofs', () => {
     const other = { ...posted.subject, programRoot: randomRoot() }
     await assert.rejects(executeStep(poster, key, { subject: other, step }), reverts('WrongSubject'))
     const [a, ...rest] = step.operands
-    const forged = { ...step, operands: [{ ...(a ?? assert.fail()), x: 7n }, ...rest] }
+    const forged = { ...step, operands: [{ ...(a ?? assert.fail()), value: bytes32(7n) }, ...rest] }
     await assert.rejects(executeStep(poster, key, { subject: posted.subject, step: forged }), reverts('WrongOperand'))
     await executeStep(poster, key, { subject: posted.subject, step })
     assert.equal((await fetchGame(chain.connection, key))?.phase, 'lost')
@@ -257,14 +256,11 @@ describe('disputes about layer proofs', () => {
     const silent = await richSender(chain)
     const first = gameOf(posted, silent.address)
     await challengeProof(silent, posted.assertionId)
-    const game = (await fetchGame(chain.connection, first)) ?? assert.fail()
-    await revealNodes(poster, first, nodesBelow(posted.trace.nodes, game))
+    const nodes = await owedNodes(chain, first, posted.trace.nodes)
+    await revealNodes(poster, first, nodes)
     const second = await playDown([poster, challenger], posted, stubbornChoice(5))
     await warp(chain.connection, moveSeconds + 1)
-    await assert.rejects(
-      chooseNode(silent, posted.assertionId, { nodes: nodesBelow(posted.trace.nodes, game), position: 0 }),
-      reverts('TooLateToMove'),
-    )
+    await assert.rejects(chooseNode(silent, posted.assertionId, { nodes, position: 0 }), reverts('TooLateToMove'))
     for (const key of [first, second])
       assert.deepEqual(await moved([poster], () => claimTimeout(poster, key)), [-challengerBond, challengerBond - gain, gain])
     await assert.rejects(claimTimeout(poster, first), reverts('WrongPhase'))
@@ -303,8 +299,7 @@ describe('disputes about layer proofs', () => {
     await challengeProof(challenger, posted.assertionId)
     await warp(chain.connection, 120)
     await assert.rejects(finaliseProof(poster, posted.assertionId), reverts('NotDecided'))
-    const game = (await fetchGame(chain.connection, key)) ?? assert.fail()
-    await revealNodes(poster, key, nodesBelow(posted.trace.nodes, game))
+    await revealNodes(poster, key, await owedNodes(chain, key, posted.trace.nodes))
     await warp(chain.connection, moveSeconds + 1)
     await claimTimeout(poster, key)
     await finaliseProof(poster, posted.assertionId)
@@ -313,14 +308,14 @@ describe('disputes about layer proofs', () => {
 
   it('takes programs from the owner only, for registrations that the model was published with, once', async () => {
     const { owner, modelId, network, artifact, ...rest } = await publishLayer(chain)
-    const commitments = { artifact, q8: null, proof: keccak(network), fhe: null }
+    const commitments = { artifact, q8: null, proof: keccak(encodeProofNetwork(network)), fhe: null }
     const registration = { modelId, commitments, network, programs: [registered] }
     const unregistered = claimOf(chain, { owner, modelId, ...rest }, { proof: makeProof(true) })
     await assert.rejects(assertProof(poster, unregistered.claim), reverts('UnregisteredProgram'))
     await assert.rejects(registerPrograms(poster, registration), reverts('NotOwnerOfModel'))
-    const changed = network.with(40, (network[40] ?? 0) ^ 1)
+    const changed = { ...network, inputCount: 2 }
     await assert.rejects(registerPrograms(owner, { ...registration, network: changed }), reverts('WrongNetwork'))
-    const forged = { ...registration, network: changed, commitments: { ...commitments, proof: keccak(changed) } }
+    const forged = { ...registration, network: changed, commitments: { ...commitments, proof: keccak(encodeProofNetwork(changed)) } }
     await assert.rejects(registerPrograms(owner, forged), reverts('WrongNetwork'))
     await assert.rejects(registerPrograms(owner, { ...registration, programs: [] }), reverts('WrongNetwork'))
     await assert.rejects(registerPrograms(owner, { ...registration, programs: [registered, registered] }), reverts('WrongNetwork'))

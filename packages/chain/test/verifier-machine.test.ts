@@ -1,11 +1,11 @@
 // Every instruction on chain against a machine over @noble/curves, at the edges of every operand.
 import assert from 'node:assert/strict'
 import { after, before, describe, it } from 'node:test'
-import { type Address, type Bytes32, parseAddress, toHex } from '@tacit/protocol'
+import type { Address, Bytes32 } from '@tacit/protocol'
 import fc from 'fast-check'
-import { proofDisputesAbi, verifierMachineAbi } from '../src/index.ts'
 import type { EmbeddedChain } from '../src/embedded/index.ts'
 import { randomWord, startTemporaryChain } from './support/local-chain.ts'
+import { fetchLeaf, fetchMachine, type StepCall } from './support/machine-call.ts'
 import {
   bytes32,
   evaluate,
@@ -17,6 +17,7 @@ import {
   type Op,
   openSource,
   openStep,
+  pathOf,
   order,
   point,
   rawInstructionLeaf,
@@ -41,33 +42,16 @@ describe('the machine on chain', () => {
   let machine: Address
   before(async () => {
     chain = await startTemporaryChain()
-    const address = chain.deployment.contracts.proofDisputes ?? assert.fail()
-    machine = parseAddress(
-      (await chain.connection.client.readContract({ address, abi: proofDisputesAbi, functionName: 'machine' })).toLowerCase(),
-    )
+    machine = await fetchMachine(chain.connection)
   })
   after(async () => await chain[Symbol.asyncDispose]())
 
   const sources = [bytesOf(2_500), bytesOf(1_024), new Uint8Array(), bytesOf(64), bytesOf(33)]
   const surroundings: Surroundings = { words: [randomWord(), randomWord(), ...sources.map(sourceDigest)], sources }
 
-  type Call = {
-    readonly index: number
-    readonly steps: number
-    readonly step: ReturnType<typeof openStep>
-    readonly roots: readonly Bytes32[]
-  }
-  const leafOf = (call: Call, around = surroundings): Promise<Bytes32> => {
-    const { source, instruction, ...rest } = call.step
-    const opened = source ?? { length: 0, root: randomWord(), chunks: [] }
-    const chunks = opened.chunks.map(({ data, siblings }) => ({ data: toHex(data), siblings }))
-    const [program, trace] = call.roots
-    const roots = { program: program ?? assert.fail(), trace: trace ?? assert.fail(), steps: BigInt(call.steps) }
-    const given = { ...rest, instruction: toHex(instruction), source: { ...opened, length: BigInt(opened.length), chunks } }
-    const asked = { address: machine, abi: verifierMachineAbi, functionName: 'leafOf' } as const
-    const args = [BigInt(call.index), roots, around.words as unknown as Seven, given] as const
-    return chain.connection.client.readContract({ ...asked, args }) as Promise<Bytes32>
-  }
+  type Call = Omit<StepCall, 'words'>
+  const leafOf = (call: Call, { words }: Surroundings = surroundings): Promise<Bytes32> =>
+    fetchLeaf(chain.connection, machine, { ...call, words })
   // The instruction behind constants that hold its operands.
   const callOf = (instruction: Instruction, operands: readonly Value[]): Call & { readonly values: readonly Value[] } => {
     const constants = operands.map(
@@ -77,8 +61,8 @@ describe('the machine on chain', () => {
     const index = operands.length
     const values = [...operands, evaluate(instruction, operands, surroundings)]
     const tree = treeOf(values.map((value, k) => valueLeaf(k, value)))
-    const roots = [rootOf(treeOf(program.map((each, k) => instructionLeaf(k, each)))), rootOf(tree)]
-    return { index, steps: program.length, values, roots, step: openStep(index, program, { values, tree }, surroundings) }
+    const step = openStep(index, program, { values, pathTo: (leaf) => pathOf(tree, leaf) }, surroundings)
+    return { index, steps: program.length, values, program: programRoot(program), trace: rootOf(tree), step }
   }
   const agree = async (instruction: Instruction, operands: readonly Value[] = []): Promise<void> => {
     const call = callOf(instruction, operands)
@@ -165,14 +149,8 @@ describe('the machine on chain', () => {
       const around = { words: [...surroundings.words.slice(0, 6), sourceDigest(source)], sources }
       const instruction: Instruction = { op: 'POINT', fields: [4, 0] }
       const value = evaluate(instruction, [], around)
-      const program = treeOf([instructionLeaf(0, instruction)])
-      const tree = treeOf([valueLeaf(0, value)])
-      const call = {
-        index: 0,
-        steps: 1,
-        roots: [rootOf(program), rootOf(tree)],
-        step: openStep(0, [instruction], { values: [value], tree }, around),
-      }
+      const step = openStep(0, [instruction], { values: [value], pathTo: () => [] }, around)
+      const call = { index: 0, steps: 1, program: programRoot([instruction]), trace: valueLeaf(0, value), step }
       assert.equal(await leafOf(call, around), valueLeaf(0, value), `${prefix} ${x}`)
       assert.equal(
         value.kind === 'point' && value.x === 0n,
@@ -183,19 +161,20 @@ describe('the machine on chain', () => {
 
   it('refuses every other opening of a step', async () => {
     const call = callOf(op('FMA', 3), [word(2n), word(3n), word(4n)])
-    const { step, roots } = call
+    const { step } = call
     const [a, b, c] = step.operands
     if (a === undefined || b === undefined || c === undefined) assert.fail()
     const wrong: readonly (readonly [Call, string])[] = [
       [{ ...call, index: 2 }, 'WrongInstruction'],
-      [{ ...call, roots: [roots[1] ?? assert.fail(), roots[1] ?? assert.fail()] }, 'WrongInstruction'],
+      [{ ...call, program: call.trace }, 'WrongInstruction'],
+      [{ ...call, trace: call.program }, 'WrongOperand'],
       [{ ...call, step: { ...step, instructionPath: step.instructionPath.slice(1) } }, 'WrongInstruction'],
-      [{ ...call, step: { ...step, instructionPath: [...step.instructionPath, randomWord()] } }, 'WrongInstruction'],
+      [{ ...call, step: { ...step, instructionPath: [...step.instructionPath, noise] } }, 'WrongInstruction'],
       [{ ...call, step: { ...step, instruction: Uint8Array.from([...step.instruction, 0]) } }, 'WrongInstruction'],
       [{ ...call, step: { ...step, operands: [a, b] } }, 'WrongOperand'],
       [{ ...call, step: { ...step, operands: [a, b, c, c] } }, 'WrongOperand'],
       [{ ...call, step: { ...step, operands: [b, a, c] } }, 'WrongOperand'],
-      [{ ...call, step: { ...step, operands: [{ ...a, x: 5n }, b, c] } }, 'WrongOperand'],
+      [{ ...call, step: { ...step, operands: [{ ...a, value: bytes32(5n) }, b, c] } }, 'WrongOperand'],
       [{ ...call, step: { ...step, operands: [{ ...a, path: a.path.slice(1) }, b, c] } }, 'WrongOperand'],
       [{ ...call, steps: 2 }, 'WrongInstruction'],
     ]
@@ -222,14 +201,15 @@ describe('the machine on chain', () => {
       ]
       const values = [word(1n), word(2n), word(3n), word(3n)]
       const tree = treeOf(values.map((value, k) => valueLeaf(k, value)))
-      const roots = [rootOf(treeOf(program.map((each, k) => instructionLeaf(k, each)))), rootOf(tree)]
-      const step = openStep(2, program, { values, tree }, { ...surroundings, sources: [...sources, new Uint8Array()] })
-      await assert.rejects(leafOf({ index: 2, steps: 4, roots, step }), refusedFor('IllFormedInstruction'))
+      const roots = { program: programRoot(program), trace: rootOf(tree) }
+      const pathTo = (leaf: number) => pathOf(tree, leaf)
+      const step = openStep(2, program, { values, pathTo }, { ...surroundings, sources: [...sources, new Uint8Array()] })
+      await assert.rejects(leafOf({ index: 2, steps: 4, ...roots, step }), refusedFor('IllFormedInstruction'))
     }
     const unknown = Uint8Array.from([21, ...new Uint8Array(12)])
     const leaf = rawInstructionLeaf(0, unknown)
-    const step = { instruction: unknown, instructionPath: [], operands: [] }
-    await assert.rejects(leafOf({ index: 0, steps: 1, roots: [leaf, leaf], step }), refusedFor('IllFormedInstruction'))
+    const step = { instruction: unknown, instructionPath: [], operands: [], source: undefined }
+    await assert.rejects(leafOf({ index: 0, steps: 1, program: leaf, trace: leaf, step }), refusedFor('IllFormedInstruction'))
   })
 
   it('refuses every other opening of a source', async () => {
@@ -242,14 +222,14 @@ describe('the machine on chain', () => {
     const wrong = [
       { ...good, length: 2_499 },
       { ...good, length: 1_024 },
-      { ...good, root: randomWord() },
+      { ...good, root: noise },
       { ...good, chunks: [first] },
       { ...good, chunks: [second, first] },
       { ...good, chunks: [first, second, second] },
       { ...good, chunks: [{ ...first, data: flipped }, second] },
       { ...good, chunks: [{ ...first, data: first.data.slice(1) }, second] },
       { ...good, chunks: [{ ...first, siblings: first.siblings.slice(1) }, second] },
-      { ...good, chunks: [{ ...first, siblings: [...first.siblings, randomWord()] }, second] },
+      { ...good, chunks: [{ ...first, siblings: [...first.siblings, noise] }, second] },
     ]
     for (const [k, source] of wrong.entries())
       await assert.rejects(leafOf({ ...call, step: { ...call.step, source } }), refusedFor('WrongOpening'), `opening ${k}`)
@@ -265,7 +245,11 @@ describe('the machine on chain', () => {
   })
 })
 
-type Seven = readonly [Bytes32, Bytes32, Bytes32, Bytes32, Bytes32, Bytes32, Bytes32]
+const noise = bytes32(BigInt(randomWord()))
+
+function programRoot(program: readonly Instruction[]): Bytes32 {
+  return rootOf(treeOf(program.map((instruction, k) => instructionLeaf(k, instruction))))
+}
 
 function refusedFor(reason: string): (error: unknown) => boolean {
   return (error) => error instanceof Error && error.message.includes(reason)

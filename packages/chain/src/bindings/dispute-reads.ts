@@ -1,7 +1,6 @@
 // Where assertions about layer proofs and the games about them stand.
-import { type Address, type Bytes32, type ModelId, parseAddress, parseBytes32, parseHex, parseModelId } from '@tacit/protocol'
+import { type Address, type Bytes32, type Hex, type ModelId, parseAddress, parseBytes32, parseHex, parseModelId } from '@tacit/protocol'
 import type { ChainConnection } from '../connection.ts'
-import { levelsPerReveal, type RevealedNodes } from '../dispute-moves.ts'
 import { DeploymentMissingError } from '../errors.ts'
 import { proofDisputesAbi } from '../generated/proof-disputes.ts'
 import { readContract } from '../internal/read-contract.ts'
@@ -138,26 +137,58 @@ export async function fetchPublishedProof(chain: ChainConnection, assertionId: B
   }
 }
 
-/** What the poster revealed in a game, round by round: what a challenger needs besides its own trace. */
-export async function fetchReveals(chain: ChainConnection, { assertionId, challenger }: GameKey): Promise<readonly RevealedNodes[]> {
-  const assertion = await fetchAssertion(chain, assertionId)
-  if (assertion === undefined) return []
+/** The subtree that a game has come down to, `level` levels above the leaves. */
+export type DisputedSubtree = { readonly level: number; readonly index: number; readonly hash: Uint8Array }
+
+/** Who moves next, and about what: a `Game` of `@tacit/proof/trace`. */
+export type GameTurn =
+  | { readonly turn: 'poster'; readonly subtree: DisputedSubtree }
+  | { readonly turn: 'challenger'; readonly subtree: DisputedSubtree; readonly revealed: readonly Uint8Array[] }
+  | { readonly turn: 'step'; readonly subtree: DisputedSubtree }
+  | { readonly turn: 'over'; readonly winner: 'poster' | 'challenger' }
+
+/** A game as its players need it. */
+export type GameState = {
+  readonly game: GameTurn
+  /** What the poster revealed, round by round. */
+  readonly reveals: readonly { readonly subtree: DisputedSubtree; readonly nodes: readonly Uint8Array[] }[]
+}
+
+/** A game with all that was revealed in it, from its events; undefined when there is none. */
+export async function fetchGameState(chain: ChainConnection, key: GameKey): Promise<GameState | undefined> {
+  const [assertion, found] = await Promise.all([fetchAssertion(chain, key.assertionId), fetchGame(chain, key)])
+  if (assertion === undefined || found === undefined) return undefined
   const asked = {
     address: disputesAddress(chain),
     abi: proofDisputesAbi,
-    args: { assertionId, challenger },
+    args: key,
     fromBlock: BigInt(chain.deployment.blockNumber),
   } as const
-  const [reveals, choices] = await Promise.all([
+  const [revealed, chosen] = await Promise.all([
     chain.client.getContractEvents({ ...asked, eventName: 'NodesRevealed', strict: true }),
     chain.client.getContractEvents({ ...asked, eventName: 'NodeChosen', strict: true }),
   ])
-  const depth = Math.ceil(Math.log2(assertion.steps))
-  return reveals.map(({ args }, round) => ({
-    height: depth - levelsPerReveal * round,
-    index: round === 0 ? 0 : (choices[round - 1]?.args.index ?? 0),
-    nodes: args.nodes.map((node) => parseBytes32(node)),
-  }))
+  let subtree: DisputedSubtree = { level: Math.ceil(Math.log2(assertion.steps)), index: 0, hash: bytesOf(assertion.traceRoot) }
+  const reveals: GameState['reveals'][number][] = []
+  for (const [round, { args }] of revealed.entries()) {
+    const nodes = args.nodes.map(bytesOf)
+    reveals.push({ subtree, nodes })
+    const choice = chosen[round]?.args
+    if (choice !== undefined)
+      subtree = { level: choice.height, index: choice.index, hash: nodes[choice.index % nodes.length] ?? subtree.hash }
+  }
+  return { game: turnOf(found, subtree, reveals.at(-1)?.nodes ?? []), reveals }
+}
+
+function turnOf({ phase }: ProofGame, subtree: DisputedSubtree, revealed: readonly Uint8Array[]): GameTurn {
+  if (phase === 'reveal') return { turn: 'poster', subtree }
+  if (phase === 'choose') return { turn: 'challenger', subtree, revealed }
+  if (phase === 'step') return { turn: 'step', subtree }
+  return { turn: 'over', winner: phase === 'lost' ? 'poster' : 'challenger' }
+}
+
+function bytesOf(word: Hex): Uint8Array {
+  return parseHex(word, 'A node', 32)
 }
 
 /** Where the contract is. @throws DeploymentMissingError on networks that have none. */

@@ -17,8 +17,17 @@ import type { ChainConnection } from '../connection.ts'
 import { proofDisputesAbi } from '../generated/proof-disputes.ts'
 import { verifierMachineAbi } from '../generated/verifier-machine.ts'
 import { readContract } from '../internal/read-contract.ts'
+import { encodeProofNetwork, type ProofNetwork } from '../proof-network.ts'
 import type { TransactionSender } from '../transaction-sender.ts'
-import { disputesAddress, type DisputeSubject, fetchDisputeTerms, type GameKey, toSubject, toWords } from './dispute-reads.ts'
+import {
+  disputesAddress,
+  type DisputeSubject,
+  fetchDisputeTerms,
+  type GameKey,
+  type GameTurn,
+  toSubject,
+  toWords,
+} from './dispute-reads.ts'
 import { ensureAllowance } from './token.ts'
 
 /** The instructions of a layer's verifier, by root and number. */
@@ -42,22 +51,31 @@ export type ProofClaim = {
   readonly inputs: readonly Uint8Array[]
   readonly output: Uint8Array
   /** Shows that the last value is 1. */
-  readonly verdictPath: readonly Bytes32[]
+  readonly verdictPath: readonly Uint8Array[]
 }
 
-/** The step that a game came down to, with all that it reads. */
+/** The step that a game came down to, with all that it reads; `openStep` of `@tacit/proof/trace` makes them. */
 export type OpenedStep = {
   readonly instruction: Uint8Array
-  readonly instructionPath: readonly Bytes32[]
-  /** In the order of the instruction's fields; a word has y = 0. */
-  readonly operands: readonly { readonly x: bigint; readonly y: bigint; readonly path: readonly Bytes32[] }[]
+  readonly instructionPath: readonly Uint8Array[]
+  /** In the order of the instruction's fields: 32 bytes for a word, 64 for a point. */
+  readonly operands: readonly { readonly value: Uint8Array; readonly path: readonly Uint8Array[] }[]
   /** Undefined for instructions that read no source. */
-  readonly source?: {
-    readonly length: number
-    readonly root: Bytes32
-    readonly chunks: readonly { readonly data: Uint8Array; readonly siblings: readonly Bytes32[] }[]
-  }
+  readonly source:
+    | {
+        readonly length: number
+        readonly root: Uint8Array
+        readonly chunks: readonly { readonly data: Uint8Array; readonly siblings: readonly Uint8Array[] }[]
+      }
+    | undefined
 }
+
+/** What a player does: a `Move` of `@tacit/proof/trace` is one. */
+export type DisputeMove =
+  | { readonly move: 'reveal'; readonly nodes: readonly Uint8Array[] }
+  | { readonly move: 'pick'; readonly child: number }
+  | { readonly move: 'step'; readonly opening: OpenedStep }
+  | { readonly move: 'timeout' }
 
 const gameAbi = [...proofDisputesAbi, ...verifierMachineAbi.filter((entry) => entry.type === 'error')] as const
 
@@ -70,8 +88,8 @@ export async function registerPrograms(
   registration: {
     readonly modelId: ModelId
     readonly commitments: WeightCommitments
-    /** What `commitments.proof` is the hash of. */
-    readonly network: Uint8Array
+    /** What `commitments.proof` is the digest of. */
+    readonly network: ProofNetwork
     readonly programs: readonly (VerifierProgram | null)[]
   },
 ): Promise<TransactionReceipt> {
@@ -80,7 +98,7 @@ export async function registerPrograms(
   const args = [
     modelId,
     { artifact, q8: q8 ?? zero, proof: proof ?? zero, fhe: fhe ?? zero },
-    toHex(network),
+    toHex(encodeProofNetwork(network)),
     programs.map((program) => program ?? { root: zero, steps: 0 }),
   ] as const
   return await sender.send(
@@ -121,8 +139,8 @@ export async function challengeProof(sender: TransactionSender, assertionId: Byt
  * Reveals the nodes of the poster's tree below the game's current one, left to right.
  * @throws TransactionRevertedError (`WrongNodes`, `WrongPhase`, `TooLateToMove`)
  */
-export async function revealNodes(sender: TransactionSender, game: GameKey, nodes: readonly Bytes32[]): Promise<TransactionReceipt> {
-  const args = [game.assertionId, game.challenger, nodes] as const
+export async function revealNodes(sender: TransactionSender, game: GameKey, nodes: readonly Uint8Array[]): Promise<TransactionReceipt> {
+  const args = [game.assertionId, game.challenger, hexes(nodes)] as const
   return await sender.send(encodeCall('revealing nodes', disputesOf(sender), { abi: proofDisputesAbi, functionName: 'reveal', args }))
 }
 
@@ -133,9 +151,9 @@ export async function revealNodes(sender: TransactionSender, game: GameKey, node
 export async function chooseNode(
   sender: TransactionSender,
   assertionId: Bytes32,
-  { nodes, position }: { readonly nodes: readonly Bytes32[]; readonly position: number },
+  { nodes, position }: { readonly nodes: readonly Uint8Array[]; readonly position: number },
 ): Promise<TransactionReceipt> {
-  const args = [assertionId, nodes, BigInt(position)] as const
+  const args = [assertionId, hexes(nodes), BigInt(position)] as const
   return await sender.send(encodeCall('choosing a node', disputesOf(sender), { abi: proofDisputesAbi, functionName: 'choose', args }))
 }
 
@@ -161,6 +179,28 @@ export async function claimTimeout(sender: TransactionSender, game: GameKey): Pr
   return await sender.send(
     encodeCall('ending a silent game', disputesOf(sender), { abi: proofDisputesAbi, functionName: 'claimTimeout', args }),
   )
+}
+
+/**
+ * Makes one move in a game whose state is `fetchGameState`'s; the errors are those of the move.
+ * @throws RangeError for a pick when nothing was revealed.
+ */
+export async function playMove(
+  sender: TransactionSender,
+  key: GameKey,
+  { move, game, subject }: { readonly move: DisputeMove; readonly game: GameTurn; readonly subject: DisputeSubject },
+): Promise<TransactionReceipt> {
+  switch (move.move) {
+    case 'reveal':
+      return await revealNodes(sender, key, move.nodes)
+    case 'pick':
+      if (game.turn !== 'challenger') throw new RangeError('There is nothing to pick from.')
+      return await chooseNode(sender, key.assertionId, { nodes: game.revealed, position: move.child })
+    case 'step':
+      return await executeStep(sender, key, { subject, step: move.opening })
+    case 'timeout':
+      return await claimTimeout(sender, key)
+  }
 }
 
 /**
@@ -197,15 +237,39 @@ function disputesOf(sender: TransactionSender): Address {
   return disputesAddress(sender.connection)
 }
 
-function toClaim({ inputs, proof, output, ...rest }: ProofClaim) {
+function toClaim({ inputs, proof, output, verdictPath, ...rest }: ProofClaim) {
   const [input0 = new Uint8Array(), input1 = new Uint8Array()] = inputs
-  return { ...rest, proof: toHex(proof), input0: toHex(input0), input1: toHex(input1), output: toHex(output) }
+  return {
+    ...rest,
+    proof: toHex(proof),
+    input0: toHex(input0),
+    input1: toHex(input1),
+    output: toHex(output),
+    verdictPath: hexes(verdictPath),
+  }
 }
 
-function toStep({ instruction, source, ...rest }: OpenedStep) {
-  const opened = source ?? { length: 0, root: zero, chunks: [] }
-  const chunks = opened.chunks.map(({ data, siblings }) => ({ data: toHex(data), siblings }))
-  return { ...rest, instruction: toHex(instruction), source: { length: BigInt(opened.length), root: opened.root, chunks } }
+function toStep({ instruction, instructionPath, operands, source }: OpenedStep) {
+  const { length, root, chunks } = source ?? { length: 0, root: new Uint8Array(32), chunks: [] }
+  return {
+    instruction: toHex(instruction),
+    instructionPath: hexes(instructionPath),
+    operands: operands.map(({ value, path }) => ({ ...coordinates(value), path: hexes(path) })),
+    source: {
+      length: BigInt(length),
+      root: toHex(root),
+      chunks: chunks.map(({ data, siblings }) => ({ data: toHex(data), siblings: hexes(siblings) })),
+    },
+  }
+}
+
+// A word is all x.
+function coordinates(value: Uint8Array): { readonly x: bigint; readonly y: bigint } {
+  return { x: BigInt(toHex(value.subarray(0, 32))), y: value.length === 32 ? 0n : BigInt(toHex(value.subarray(32, 64))) }
+}
+
+function hexes(values: readonly Uint8Array[]): readonly Hex[] {
+  return values.map((value) => toHex(value))
 }
 
 function hashOf(encoded: Hex): Bytes32 {

@@ -18,42 +18,39 @@ import {
   challengeProof,
   chooseNode,
   createTransactionSender,
+  encodeProofNetwork,
+  type ProofNetwork,
   type DisputeSubject,
   fetchGame,
-  fetchReveals,
-  firstDifference,
+  fetchGameState,
   type GameKey,
-  nodesBelow,
   type OpenedStep,
-  pathOf,
-  posterTrace,
   type ProofClaim,
   publishModel,
   registerPrograms,
   revealNodes,
-  type TraceNodes,
   type TransactionSender,
   transferTokens,
   type VerifierProgram,
 } from '../../src/index.ts'
 import type { EmbeddedChain } from '../../src/embedded/index.ts'
 import { fundedSender, randomWord, token } from './local-chain.ts'
+import { firstDifference, nodesBelow, pathOf, posterTrace, type TraceNodes } from './trace-nodes.ts'
 import {
   bytes32,
-  encodeInstruction,
   identity,
   type Instruction,
   instructionLeaf,
   multipleOfGenerator,
   type Op,
-  openSource,
-  operandsOf,
+  openStep,
   order,
   rootOf,
   runProgram,
   sourceDigest,
   type Surroundings,
   type Tree,
+  toBytes,
   treeOf,
   type Value,
   valueLeaf,
@@ -120,17 +117,13 @@ export function makeProof(isGood: boolean): Uint8Array {
 export type Layer = { readonly owner: Person; readonly modelId: ModelId; readonly specDigest: Bytes32; readonly weights: Uint8Array }
 
 /** A published model of one layer; its verifier's program is registered unless the test wants to do that itself. */
-export async function publishLayer(chain: EmbeddedChain): Promise<Layer & { readonly network: Uint8Array; readonly artifact: Bytes32 }> {
+export async function publishLayer(chain: EmbeddedChain): Promise<Layer & { readonly network: ProofNetwork; readonly artifact: Bytes32 }> {
   const owner = await fundedSender(chain)
   const weights = Uint8Array.from(randomBytes(3_300))
   const specDigest = randomWord()
-  const network = concatBytes(
-    utf8('tacit/proof-network/v1'),
-    u32s(2, 1, 1),
-    toBytes(registrationDigest(0, specDigest, weights)),
-    u32s(1, 0, 1, 1),
-  )
-  const commitments = { artifact: randomWord(), q8: null, proof: keccak(network), fhe: null }
+  const layers = [{ registration: { digest: registrationDigest(0, specDigest, weights) }, inputs: [0] }]
+  const network: ProofNetwork = { inputCount: 1, layers, outputs: [1] }
+  const commitments = { artifact: randomWord(), q8: null, proof: keccak(encodeProofNetwork(network)), fhe: null }
   const { modelId } = await publishModel(owner, {
     ...{ commitmentsRoot: modelRoot(commitments), manifestHash: randomWord(), salt: randomWord(), pricePerStepWei: token },
     ...{ minStakeWei: 2_000n * token, engineClass: 1, ownerBps: 0, allowListed: false },
@@ -140,7 +133,7 @@ export async function publishLayer(chain: EmbeddedChain): Promise<Layer & { read
 
 export async function publishDisputableLayer(chain: EmbeddedChain): Promise<Layer> {
   const { network, artifact, ...layer } = await publishLayer(chain)
-  const commitments = { artifact, q8: null, proof: keccak(network), fhe: null }
+  const commitments = { artifact, q8: null, proof: keccak(encodeProofNetwork(network)), fhe: null }
   await registerPrograms(layer.owner, { modelId: layer.modelId, commitments, network, programs: [registered] })
   return layer
 }
@@ -211,7 +204,7 @@ export function claimOf(
   const claim: ProofClaim = {
     ...request,
     ...{ modelId: layer.modelId, layerIndex: 0, specDigest: layer.specDigest, weightsDigest: sourceDigest(layer.weights) },
-    ...{ program: registered, traceRoot: rootOf(trace.tree), verdictPath: pathOf(trace.nodes, program.length - 1) },
+    ...{ program: registered, traceRoot: rootOf(trace.tree), verdictPath: pathOf(trace.nodes, program.length - 1).map(toBytes) },
     ...{ proof, inputs: [input ?? assert.fail()], output: output ?? assert.fail() },
   }
   return { claim, surroundings, trace }
@@ -240,8 +233,8 @@ export async function playDown(
     const game = (await fetchGame(poster.connection, key)) ?? assert.fail()
     if (game.phase !== 'reveal') return key
     const nodes = nodesBelow(trace.nodes, game)
-    await revealNodes(poster, key, nodes)
-    await chooseNode(challenger, assertionId, { nodes, position: choose({ ...game, nodes }) })
+    await revealNodes(poster, key, nodes.map(toBytes))
+    await chooseNode(challenger, assertionId, { nodes: nodes.map(toBytes), position: choose({ ...game, nodes }) })
   }
 }
 
@@ -261,29 +254,24 @@ export async function openAsChallenger(
   key: GameKey,
   { own, surroundings }: { readonly own: Trace; readonly surroundings: Surroundings },
 ): Promise<OpenedStep> {
-  const { index } = (await fetchGame(chain.connection, key)) ?? assert.fail()
-  return openWith(posterTrace(own.nodes, await fetchReveals(chain.connection, key)), own.values, index, surroundings)
+  const { game, reveals } = (await fetchGameState(chain.connection, key)) ?? assert.fail()
+  if (game.turn !== 'step') assert.fail(game.turn)
+  const rows = reveals.map(({ subtree, nodes }) => ({
+    height: subtree.level,
+    index: subtree.index,
+    nodes: nodes.map((node) => parseBytes32(toHex(node))),
+  }))
+  const seen = posterTrace(own.nodes, rows)
+  return openStep(game.subtree.index, program, { values: own.values, pathTo: (leaf) => pathOf(seen, leaf) }, surroundings)
 }
 
 export function openAsPoster({ trace, surroundings }: Posted, index: number): OpenedStep {
-  return openWith(trace.nodes, trace.values, index, surroundings)
+  return openStep(index, program, { values: trace.values, pathTo: (leaf) => pathOf(trace.nodes, leaf) }, surroundings)
 }
 
-function openWith(nodes: TraceNodes, values: readonly Value[], index: number, { sources }: Surroundings): OpenedStep {
-  const instruction = program[index] ?? assert.fail()
-  const [source = 0, offset = 0, size = 0] = instruction.fields
-  const read: Partial<Record<Op, number>> = { LENGTH: 0, WORD: 32, POINT: 33, CHUNK: size }
-  const length = read[instruction.op]
-  return {
-    instruction: encodeInstruction(instruction),
-    instructionPath: pathOf(nodesOf(instructions), index),
-    operands: operandsOf(instruction).map((operand) => {
-      const value = values[operand] ?? assert.fail()
-      const coordinates = value.kind === 'word' ? { x: value.word, y: 0n } : { x: value.x, y: value.y }
-      return { ...coordinates, path: pathOf(nodes, operand) }
-    }),
-    ...(length === undefined ? {} : { source: openSource(sources[source] ?? assert.fail(), length === 0 ? 0 : offset, length) }),
-  }
+/** What the poster has to reveal now. */
+export async function owedNodes(chain: EmbeddedChain, key: GameKey, nodes: TraceNodes): Promise<readonly Uint8Array[]> {
+  return nodesBelow(nodes, (await fetchGame(chain.connection, key)) ?? assert.fail()).map(toBytes)
 }
 
 export function gameOf(posted: Posted, challenger: Address): GameKey {
@@ -291,16 +279,3 @@ export function gameOf(posted: Posted, challenger: Address): GameKey {
 }
 
 export const randomRoot = (): Bytes32 => parseBytes32(toHex(randomBytes(32)))
-
-function toBytes(value: Bytes32): Uint8Array {
-  return bytes32(BigInt(value))
-}
-
-function u32s(...values: readonly number[]): Uint8Array {
-  const bytes = new Uint8Array(4 * values.length)
-  const view = new DataView(bytes.buffer)
-  values.forEach((value, k) => {
-    view.setUint32(4 * k, value)
-  })
-  return bytes
-}

@@ -174,19 +174,17 @@ export function sourceDigest(source: Uint8Array): Bytes32 {
   return hash(bytes32(BigInt(source.length)), toBytes(chunkLevels(source).at(-1)?.[0] ?? zeroWord))
 }
 
-type SourceOpening = NonNullable<OpenedStep['source']>
-
-export function openSource(source: Uint8Array, offset: number, size: number): SourceOpening {
+export function openSource(source: Uint8Array, offset: number, size: number): NonNullable<OpenedStep['source']> {
   const levels = chunkLevels(source)
   const chunks = []
   for (let chunk = Math.floor(offset / chunkBytes); chunk * chunkBytes < Math.min(offset + size, source.length); chunk++) {
     const siblings = levels.slice(0, -1).flatMap((level, height) => {
       const sibling = level[(chunk >> height) ^ 1]
-      return sibling === undefined ? [] : [sibling]
+      return sibling === undefined ? [] : [toBytes(sibling)]
     })
     chunks.push({ data: source.subarray(chunk * chunkBytes, (chunk + 1) * chunkBytes), siblings })
   }
-  return { length: source.length, root: levels.at(-1)?.[0] ?? zeroWord, chunks }
+  return { length: source.length, root: toBytes(levels.at(-1)?.[0] ?? zeroWord), chunks }
 }
 
 const zeroWord = parseBytes32(`0x${'00'.repeat(32)}`)
@@ -207,28 +205,31 @@ function chunkLevels(source: Uint8Array): readonly (readonly Bytes32[])[] {
 
 // ------------------------------------------------------------------------------------------------------------------- step
 
-/** What the chain needs to execute instruction `index`; operands are opened from `values` under the tree over them. */
+/** What the chain needs to execute instruction `index`; operands are opened along `pathTo`. */
 export function openStep(
   index: number,
   program: readonly Instruction[],
-  trace: { readonly values: readonly Value[]; readonly tree: Tree },
+  trace: { readonly values: readonly Value[]; readonly pathTo: (leaf: number) => readonly Bytes32[] },
   { sources }: Surroundings,
 ): OpenedStep {
   const instruction = program[index] ?? fail()
   const instructions = treeOf(program.map((each, k) => instructionLeaf(k, each)))
-  const operands = operandsOf(instruction).map((operand) => {
-    const value = trace.values[operand] ?? fail()
-    return { ...(value.kind === 'word' ? { x: value.word, y: 0n } : { x: value.x, y: value.y }), path: pathOf(trace.tree, operand) }
-  })
   const [source = 0, offset = 0, size = 0] = instruction.fields
   const read: Partial<Record<Op, number>> = { LENGTH: 0, WORD: 32, POINT: 33, CHUNK: size }
   const length = read[instruction.op]
   return {
     instruction: encodeInstruction(instruction),
-    instructionPath: pathOf(instructions, index),
-    operands,
-    ...(length === undefined ? {} : { source: openSource(sources[source] ?? fail(), length === 0 ? 0 : offset, length) }),
+    instructionPath: pathOf(instructions, index).map(toBytes),
+    operands: operandsOf(instruction).map((operand) => ({
+      value: encodeValue(trace.values[operand] ?? fail()),
+      path: trace.pathTo(operand).map(toBytes),
+    })),
+    source: length === undefined ? undefined : openSource(sources[source] ?? fail(), length === 0 ? 0 : offset, length),
   }
+}
+
+export function encodeValue(value: Value): Uint8Array {
+  return value.kind === 'word' ? bytes32(value.word) : concatBytes(bytes32(value.x), bytes32(value.y))
 }
 
 // ------------------------------------------------------------------------------------------------------------------ bytes
@@ -279,7 +280,7 @@ function toNumber(bytes: Uint8Array): bigint {
   return BigInt(toHex(bytes))
 }
 
-function toBytes(value: Bytes32): Uint8Array {
+export function toBytes(value: Bytes32): Uint8Array {
   return bytes32(BigInt(value))
 }
 

@@ -1,4 +1,4 @@
-// What to play in a game about a layer proof: docs/spec/verifier-trace.md, section 5. Pure: the trees come from whoever ran the verifier.
+// What to play in a game, written from docs/spec/verifier-trace.md, section 5, alone: a second opinion beside @tacit/proof/trace.
 import { type Bytes32, keccak, parseHex } from '@tacit/protocol'
 
 /** The tree over the values of a verifier's run. Leaves have height 0. */
