@@ -6,6 +6,7 @@ import type { GemmKernel } from '../kernels/gemm.ts'
 import { binaryPost, type PostOperation } from '../kernels/post-operation.ts'
 import { storageBytes, type View } from '../program/program.ts'
 import { absorbEpilogue, columnOperand, type Epilogue, type EpilogueOperand, placeOperands } from './epilogue.ts'
+import { isGeneralConvolution, lowerGeneralConvolution } from './general-convolution.ts'
 import type { GraphState } from './graph-state.ts'
 import { allocateImage, as2d, asImage, asShape, cornerOffset, neededBorder, type Window2d, window2d } from './images.ts'
 import { centred, integerWeights } from './integer-operands.ts'
@@ -122,6 +123,10 @@ function weightIndex(window: Window2d, groupIn: number): (o: number, c: number, 
 
 export function lowerConv(node: GraphNode, state: GraphState): void {
   if (node.operation.operator !== 'Conv') return
+  if (isGeneralConvolution(node, state)) {
+    lowerGeneralConvolution(node, state)
+    return
+  }
   const { group } = node.operation
   const [xId = '', wId = '', bId] = node.inputs
   const window = window2d(node.operation.window, node)

@@ -1,5 +1,5 @@
 // Forms without a kernel of their own, rewritten into forms that have one, with the same bits.
-import { elementCount, type ElementType, foldConstants, type Graph, type GraphNode, type ValueId } from '@tacit/model'
+import { elementCount, type ElementType, float32, foldConstants, type Graph, type GraphNode, type ValueId } from '@tacit/model'
 import { GraphEditor } from './graph-editor.ts'
 import { quantizedBounds } from './integer-operands.ts'
 import { isRoundTrip } from './round-trip.ts'
@@ -125,6 +125,100 @@ const batchNormalization: Rule = (node, editor) => {
   return true
 }
 
+/** A bias that is known at run time only: added last, as always. */
+const convolutionBias: Rule = (node, editor) => {
+  const { operation } = node
+  const [x = '', w = '', bias] = node.inputs
+  if (operation.operator !== 'Conv' || bias === undefined || editor.constant(bias) !== undefined) return false
+  const result = editor.type(node.outputs[0] ?? '')
+  const sum = editor.add(operation, [x, w], result)
+  editor.finish(node, { operator: 'Add' }, [sum, editor.along(bias, 1, result.shape.length)])
+  return true
+}
+
+/** The largest over three spatial axes is the largest over the first of those over the others. */
+const maxPool: Rule = (node, editor) => {
+  const { operation } = node
+  const [x = ''] = node.inputs
+  if (operation.operator !== 'MaxPool' || operation.window.kernel.length !== 3) return false
+  const { kernel, strides, dilations, pads } = operation.window
+  const [n = 1, c = 1, d = 1, h = 1, w = 1] = editor.type(x).shape
+  const [, , depth = 1, height = 1, width = 1] = editor.type(node.outputs[0] ?? '').shape
+  const { elementType } = editor.type(x)
+  const pick = (list: readonly number[], from: number, to: number): readonly number[] => list.slice(from, to)
+  const planes = editor.reshape(x, [n, c * d, h, w])
+  const inPlane = {
+    kernel: pick(kernel, 1, 3),
+    strides: pick(strides, 1, 3),
+    dilations: pick(dilations, 1, 3),
+    pads: [...pick(pads, 1, 3), ...pick(pads, 4, 6)],
+  }
+  const flat = editor.add({ operator: 'MaxPool', window: inPlane }, [planes], { elementType, shape: [n, c * d, height, width] })
+  const columns = editor.reshape(flat, [n, c, d, height * width])
+  const across = {
+    kernel: [kernel[0] ?? 1, 1],
+    strides: [strides[0] ?? 1, 1],
+    dilations: [dilations[0] ?? 1, 1],
+    pads: [pads[0] ?? 0, 0, pads[3] ?? 0, 0],
+  }
+  const stacked = editor.add({ operator: 'MaxPool', window: across }, [columns], { elementType, shape: [n, c, depth, height * width] })
+  editor.rename(node, 0, stacked)
+  return true
+}
+
+const mostTaps = 512
+
+/** The average over three spatial axes: shifted copies added in the order of the window, then divided by how many count. */
+const averagePool: Rule = (node, editor) => {
+  const { operation } = node
+  const [x = ''] = node.inputs
+  if (operation.operator !== 'AveragePool' || operation.window.kernel.length < 3) return false
+  const { kernel, strides, dilations, pads } = operation.window
+  const rank = kernel.length
+  const [input, result] = [editor.type(x).shape, editor.type(node.outputs[0] ?? '')]
+  const taps = elementCount(kernel)
+  if (taps > mostTaps) return false
+  const size = result.shape.slice(2)
+  const reach = size.map((count, axis) => (count - 1) * (strides[axis] ?? 1) + ((kernel[axis] ?? 1) - 1) * (dilations[axis] ?? 1) + 1)
+  const after = reach.map((span, axis) => Math.max(span - (pads[axis] ?? 0) - (input[axis + 2] ?? 1), 0))
+  const padded = editor.add({ operator: 'Pad', pads: [0, 0, ...pads.slice(0, rank), 0, 0, ...after], mode: 'constant', value: 0 }, [x], {
+    elementType: 'float32',
+    shape: [...input.slice(0, 2), ...after.map((end, axis) => (input[axis + 2] ?? 1) + (pads[axis] ?? 0) + end)],
+  })
+  let sum = editor.scalar('float32', 0)
+  const counts = new Float32Array(elementCount(size))
+  for (let tap = 0; tap < taps; tap++) {
+    const offsets = coordinates(tap, kernel).map((at, axis) => at * (dilations[axis] ?? 1))
+    const part = editor.add({ operator: 'Slice', starts: [0, 0, ...offsets], steps: [1, 1, ...strides] }, [padded], result)
+    sum = editor.add({ operator: 'Add' }, [part, sum], result)
+    for (let place = 0; place < counts.length; place++) {
+      const counted = coordinates(place, size).every((position, axis) => {
+        const at = position * (strides[axis] ?? 1) + (offsets[axis] ?? 0) - (pads[axis] ?? 0)
+        const [low, high] = operation.countIncludePad
+          ? [-(pads[axis] ?? 0), (input[axis + 2] ?? 1) + (pads[axis + rank] ?? 0)]
+          : [0, input[axis + 2] ?? 1]
+        return at >= low && at < high
+      })
+      if (counted) counts[place] = (counts[place] ?? 0) + 1
+    }
+  }
+  editor.finish(node, { operator: 'Div' }, [sum, editor.tensor(float32(size, counts))])
+  return true
+}
+
+/** The coordinates of a row-major position. */
+function coordinates(position: number, shape: readonly number[]): number[] {
+  let rest = position
+  return shape
+    .toReversed()
+    .map((size) => {
+      const at = rest % size
+      rest = Math.floor(rest / size)
+      return at
+    })
+    .reverse()
+}
+
 /** Integer functions of one input by integer arithmetic. */
 const integerUnary: Rule = (node, editor) => {
   const { operation } = node
@@ -164,6 +258,9 @@ const rules: Readonly<Record<string, Rule>> = {
   QuantizeLinear: quantize,
   DynamicQuantizeLinear: dynamicQuantize,
   BatchNormalization: batchNormalization,
+  Conv: convolutionBias,
+  MaxPool: maxPool,
+  AveragePool: averagePool,
   Neg: integerUnary,
   Relu: integerUnary,
   Abs: integerUnary,

@@ -93,7 +93,7 @@ export function lowerMatMulInteger(node: GraphNode, state: GraphState): void {
   const [aId = '', bId = '', aZero = '', bZero = ''] = node.inputs
   const columns = state.shape(bId).at(-1) ?? 1
   const epilogue = absorbEpilogue(node, state, { columns, start: newEpilogue(node, false) })
-  const a = state.out.withDenseRows(centred(aId, aZero, { node, state }))
+  const a = integerRows(aId, [bId, aZero], { node, state })
   const storage = epilogue.isFloat ? 'f32' : 'i32'
   integerProduct({ node, a, depth: a.shape.at(-1) ?? 1, epilogue, storage }, [bId, bZero], state)
 }
@@ -102,10 +102,21 @@ export function lowerMatMulInteger(node: GraphNode, state: GraphState): void {
 export function lowerQLinearMatMul(node: GraphNode, state: GraphState): void {
   const [aId = '', aScale, aZero = '', bId = '', bScale, bZero = '', yScale, yZero] = node.inputs
   const columns = state.shape(bId).at(-1) ?? 1
-  const a = state.out.withDenseRows(centred(aId, aZero, { node, state }))
+  const a = integerRows(aId, [bId, aZero], { node, state })
   const epilogue = newEpilogue(node, false)
   const zeroPoint = requantizeEpilogue({ node, state, columns, epilogue, scales: [aScale, bScale, yScale], yZero })
   integerProduct({ node, a, depth: a.shape.at(-1) ?? 1, epilogue, storage: 'i16', zeroPoint }, [bId, bZero], state)
+}
+
+/** The left side of an integer product; its units may stay permuted only where constant weights can follow them. */
+function integerRows(
+  aId: string,
+  [bId, aZero]: readonly [string, string],
+  context: { readonly node: GraphNode; readonly state: GraphState },
+): View {
+  const { state } = context
+  const view = withRank2(centred(aId, aZero, context), 'left')
+  return state.out.withDenseRows(state.constant(bId) === undefined ? state.out.restored(view) : view)
 }
 
 export type RequantizeRequest = {
@@ -141,11 +152,14 @@ export function requantizeEpilogue({ node, state, columns, channel = 0, epilogue
 
 function integerProduct(product: Product, [bId, bZero]: readonly [string, string], state: GraphState): void {
   const { node, depth } = product
-  const weights = integerWeights(bId, bZero, { node, state })
   const bShape = state.shape(bId)
   const columns = bShape.at(-1) ?? 1
-  if (elementCount(bShape) !== depth * columns)
-    throw new UnsupportedNodeError(node.name, node.operation.operator, 'its right side is not a single matrix')
+  if (state.constant(bId) === undefined || elementCount(bShape) !== depth * columns) {
+    const b = state.out.restored(centred(bId, bZero, { node, state }))
+    batchedProduct(product, withRank2(b, 'right'), { shape: state.shape(node.outputs[0] ?? ''), state })
+    return
+  }
+  const weights = integerWeights(bId, bZero, { node, state })
   const rows = elementCount(product.a.shape.slice(0, -1))
   constantProduct(
     product,
@@ -236,7 +250,8 @@ function batchedProduct(product: Product, bView: View, { shape, state }: BatchCo
       (view) => view.offsetBytes + batchOffset(view, batchShape, batch) * storageBytes[view.storage],
     )
     const sameB = packed !== undefined && b.strides.slice(0, -2).every((stride) => stride === 0)
-    if (!sameB) packed = dynamicRight(state, b, { offsetBytes: bOffset ?? 0, depth, columns, vectors })
+    const place = { offsetBytes: bOffset ?? 0, depth, columns, vectors }
+    if (!sameB) packed = b.storage === 'i16' ? dynamicPairs(state, b, place) : dynamicRight(state, b, place)
     if (packed === undefined) continue
     emitProduct(state.out, {
       name: node.operation.operator,
@@ -244,7 +259,7 @@ function batchedProduct(product: Product, bView: View, { shape, state }: BatchCo
       a: { view: a, offsetBytes: aOffset ?? 0, rowStrides: [a.strides.at(-2) ?? 0] },
       c: { view: output, offsetBytes: cOffset ?? 0, rowStrides: [output.strides.at(-2) ?? 0] },
       b: packed,
-      depth: { segments: [], run: depth },
+      depth: { segments: [], run: depthUnits(product, packed) },
       post: epilogue.post,
       operands: batches === 1 ? operands : operands.map((operand) => batchOperand(operand, (cOffset ?? 0) - output.offsetBytes)),
     })
@@ -301,6 +316,47 @@ function dynamicRight(
     state.out.copy(from, to)
   }
   return { region, offsetBytes: 0, arithmetic: 'f32', columns, vectors, layout: { layout: 'packed' } }
+}
+
+// Integers in pairs of depth, as the kernel wants them: [panel][depth / 2][column][2], the last half pair of an odd depth zero.
+function dynamicPairs(
+  state: GraphState,
+  b: View,
+  options: { offsetBytes: number; depth: number; columns: number; vectors: number },
+): RightOperand {
+  const { offsetBytes, depth, columns, vectors } = options
+  const [rowStride = 0, columnStride = 0] = b.strides.slice(-2)
+  const { panels, restVectors } = splitColumns(columns, vectors)
+  const [pairs, whole] = [Math.ceil(depth / 2), Math.floor(depth / 2)]
+  const region = state.out.region('transient', Math.ceil(columns / 4) * 16 * pairs)
+  if (depth % 2 !== 0) state.out.fill(region, new Uint8Array(16))
+  const copyPanels = (count: number, width: number, first: number): void => {
+    const used = Math.min(width, columns - first)
+    const pair = [2 * rowStride, columnStride, rowStride]
+    const source = { ...b, offsetBytes: offsetBytes + 2 * first * columnStride }
+    const target = { ...denseView(region, 'i16', []), offsetBytes: 4 * first * pairs }
+    const panelSteps = { from: width * columnStride, to: 2 * width * pairs }
+    const copy = (from: { skip: number; shape: readonly number[] }): void =>
+      state.out.copy(
+        {
+          ...source,
+          offsetBytes: source.offsetBytes + 2 * from.skip * 2 * rowStride,
+          shape: from.shape,
+          strides: [panelSteps.from, ...pair],
+        },
+        {
+          ...target,
+          offsetBytes: target.offsetBytes + from.skip * 4 * width,
+          shape: from.shape,
+          strides: [panelSteps.to, 2 * width, 2, 1],
+        },
+      )
+    if (whole > 0) copy({ skip: 0, shape: [count, whole, used, 2] })
+    if (depth % 2 !== 0) copy({ skip: whole, shape: [count, 1, used, 1] })
+  }
+  if (panels > 0) copyPanels(panels, 4 * vectors, 0)
+  if (restVectors > 0) copyPanels(1, 4 * restVectors, panels * 4 * vectors)
+  return { region, offsetBytes: 0, arithmetic: 'int16', columns, vectors, layout: { layout: 'packed' } }
 }
 
 /**
