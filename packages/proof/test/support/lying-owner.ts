@@ -36,6 +36,29 @@ const encode = (list: readonly Point[]): Uint8Array<ArrayBuffer> => concatBytes(
 const commit = ({ vector, blinder }: Opened): Point =>
   combine([...vector.map((_, k) => generator(`G/${k}`)), generator('H')], [...vector, blinder])
 
+/** The truth about a dense layer of five inputs in chunks of three, and three outputs: multipliers of three bits, biases of four. */
+export function honestOwner(spec: LayerSpec): OwnerLie {
+  const [multipliers, biases] = [
+    [3n, 7n, 0n],
+    [-16n, 15n, 2n],
+  ]
+  const rows = [
+    [1n, -2n, 3n],
+    [127n, -128n, 0n],
+    [4n, 5n, 6n],
+    [7n, 8n],
+    [-9n, 1n],
+    [0n, 0n],
+  ]
+  const registered = rows.map((row, k) => {
+    const scaled = row.map((w) => w * (multipliers[k % 3] ?? 0n))
+    while (scaled.length < 4) scaled.push(0n)
+    if (k >= 3) scaled[3] = biases[k - 3] ?? 0n
+    return opened(scaled)
+  })
+  return { spec, bounds: { multiplierBits: 3, biasBits: 4 }, registered, rows, multipliers, biases }
+}
+
 /** The registration and its range argument. */
 export function lieAbout(lie: OwnerLie, layerIndex: number) {
   const { spec, bounds, registered } = lie
