@@ -13,6 +13,8 @@ import {
   parseHex,
   toHex,
 } from '@tacit/protocol'
+import { commitActivation, openActivation } from '../src/commit/activation.ts'
+import { parseOpening } from '../src/commit/opening-encoding.ts'
 import { commitWeights, registerLayer } from '../src/commit/weights.ts'
 import { createProofEngine } from '../src/engine.ts'
 import { scalarBytes } from '../src/kernels/field.ts'
@@ -333,5 +335,59 @@ describe('attacks on statements', async () => {
     // a network whose wiring says something else has another digest
     const wired = { ...registered.network, layers: registered.network.layers.map((l, k) => (k === 2 ? { ...l, inputs: [1] } : l)) }
     assert.deepEqual(verifyNetwork(wired, proof, options), { ok: false, failedCheck: 'network' })
+  })
+
+  it('an opening with one enormous chunk does not buy the derivation of a million generators', async () => {
+    const n = 2 ** 17
+    const bytes = new Uint8Array(20 + 33 + n + 32)
+    bytes.set(new TextEncoder().encode('TACITAO\u0001'))
+    const view = new DataView(bytes.buffer)
+    ;[1, n, n].forEach((value, k) => {
+      view.setUint32(8 + 4 * k, value)
+    })
+    const started = performance.now()
+    await assert.rejects(parseOpening(bytes, { engine }), { code: 'protocol.malformed' })
+    const layout = { groups: 1, length: n, chunk: n }
+    await assert.rejects(commitActivation(new Int8Array(n), layout, { engine, random }), { code: 'proof.witness-mismatch' })
+    // it took three seconds, and half a minute for the megabyte that an opening may have
+    assert.ok(performance.now() - started < 500, `${performance.now() - started} ms`)
+  })
+
+  it('commitments that are generators, opposite or equal: true proofs about them are accepted, the identity is no commitment', async () => {
+    const layout = { groups: 1, length: 4, chunk: 2 }
+    const zero = new Uint8Array(32)
+    const open = async (values: readonly number[], blinders: readonly bigint[], points: readonly Hex[]) =>
+      await openActivation(
+        {
+          values: Int8Array.from(values),
+          blinders: concatBytes(...blinders.map(scalarBytes)),
+          layout,
+          commitment: `0x${points.map((p) => p.slice(2)).join('')}`,
+        },
+        { engine },
+      )
+    const H = toHex(generator('H').toBytes(true))
+    const minusH = toHex(generator('H').negate().toBytes(true))
+    const inputs = [
+      await open([1, 0, 0, 1], [0n, 0n], [point(0), point(1)]),
+      await open([0, 0, 0, 0], [1n, mod(-1n)], [H, minusH]),
+      await open([1, 0, 1, 0], [0n, 0n], [point(0), point(0)]),
+      await open([0, 0, 0, 0], [1n, 1n], [H, H]),
+    ]
+    for (const input of inputs) {
+      const { statement, witness } = await buildLayer(engine, rescale, { inputs: [input] })
+      const proof = await proveLayer(statement, witness, { engine, random })
+      assert.deepEqual(verifyLayer(statement, proof, { engine }), { ok: true })
+      const proved = { statement, proof }
+      assert.deepEqual(verifyLayers([proved, proved, proved], { engine }), { ok: true })
+    }
+    for (const encoded of [`0x02${'00'.repeat(32)}`, `0x03${'00'.repeat(32)}`, `0x00${'00'.repeat(32)}`] as Hex[])
+      await assert.rejects(
+        openActivation(
+          { values: Int8Array.of(0, 0), blinders: zero, layout: { groups: 1, length: 2, chunk: 2 }, commitment: encoded },
+          { engine },
+        ),
+        { code: 'proof.witness-mismatch' },
+      )
   })
 })

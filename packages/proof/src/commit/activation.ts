@@ -4,6 +4,7 @@ import type { ProofEngine, Tables } from '../engine.ts'
 import { WitnessMismatchError } from '../errors.ts'
 import { HedgedRandom, type RandomSource } from '../hedged-random.ts'
 import { type Kernels, SCALAR_BYTES, SUM_BYTES } from '../kernels/kernels.ts'
+import { MAX_COLUMNS } from '../relation/create-relation.ts'
 import { type ActivationLayout, chunkCount, chunkLength, chunkStart } from '../relation/index-space.ts'
 import { affineOf, encodePoints } from './encoding.ts'
 import { addBlinder, sumSmallRows } from './points.ts'
@@ -93,6 +94,8 @@ function commitWith(engine: ProofEngine, tables: Tables, committed: Committed): 
   const { kernels } = engine
   const count = chunkCount(layout)
   if (values.length !== layout.groups * layout.length) throw new WitnessMismatchError('The tensor does not have the size of its layout.')
+  // Generators are derived as far as a chunk is long: somebody else's layout must not make us derive millions.
+  if (layout.chunk > MAX_COLUMNS) throw new WitnessMismatchError(`A chunk has at most ${MAX_COLUMNS} values.`)
   if (blinders.length !== 32 * count) throw new WitnessMismatchError('There is not one blinder per chunk.')
   return kernels.scoped(() => {
     const sums = kernels.allocate(SUM_BYTES * count)
@@ -104,6 +107,9 @@ function commitWith(engine: ProofEngine, tables: Tables, committed: Committed): 
     const scalars = placeBlinders(kernels, blinders)
     for (let k = 0; k < count; k++) addBlinder(kernels, tables, sums + SUM_BYTES * k, scalars + SCALAR_BYTES * k)
     const encoded = encodePoints(kernels, affineOf(kernels, sums, count), count)
+    for (let k = 0; k < count; k++)
+      if (encoded.subarray(33 * k + 1, 33 * k + 33).every((byte) => byte === 0))
+        throw new WitnessMismatchError('A commitment would be the identity.')
     return new ActivationOpening(layout, toHex(encoded), values.slice(), blinders.slice())
   })
 }

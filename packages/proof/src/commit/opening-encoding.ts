@@ -1,6 +1,7 @@
 // The byte form of an activation opening, for handing a proving job to somebody who is meant to read it.
 import { concatBytes, MalformedError, parseHex, toHex, utf8 } from '@tacit/protocol'
 import type { ProofEngine } from '../engine.ts'
+import { MAX_COLUMNS } from '../relation/create-relation.ts'
 import { chunkCount } from '../relation/index-space.ts'
 import { type ActivationOpening, openActivation } from './activation.ts'
 import { ENCODED_POINT_BYTES } from './encoding.ts'
@@ -31,7 +32,7 @@ export async function parseOpening(bytes: Uint8Array, options: { readonly engine
     throw new MalformedError('An opening', 'does not start with its magic number')
   const view = new DataView(bytes.buffer, bytes.byteOffset)
   const [groups = 0, length = 0, chunk = 0] = [0, 1, 2].map((k) => view.getUint32(MAGIC.length + 4 * k))
-  if (groups < 1 || chunk < 1 || chunk > length || groups * length > MAX_VALUES)
+  if (groups < 1 || chunk < 1 || chunk > length || chunk > MAX_COLUMNS || groups * length > MAX_VALUES)
     throw new MalformedError('An opening', 'has an impossible layout')
   const layout = { groups, length, chunk }
   const chunks = chunkCount(layout)
