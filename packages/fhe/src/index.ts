@@ -11,8 +11,18 @@ export {
   parseEncodedNetwork,
   serializeEncodedNetwork,
 } from './circuit/encoded-network.ts'
+export { floodingDistanceLog2 } from './circuit/flooding.ts'
+export type { ErrorPrediction } from './circuit/noise.ts'
 export type { TraceObserver } from './circuit/evaluate.ts'
-export { type CircuitPlan, type HiddenPlan, type InputPlan, keyNeedsOf, type OutputPlan, planCircuit } from './circuit/plan.ts'
+export {
+  type CircuitPlan,
+  type HiddenPlan,
+  type InputPlan,
+  keyNeedsOf,
+  type OutputPlan,
+  type PlanOptions,
+  planCircuit,
+} from './circuit/plan.ts'
 export { CircuitSession, type CircuitSessionOptions, type EvaluatedRequest } from './circuit/session.ts'
 export {
   AnswerBudgetError,

@@ -32,7 +32,11 @@ export function randomNetwork(widths: readonly number[], seed = 1): SquareNetwor
 
 /** A planned and encoded network with a key pair. */
 export function setUp(widths: readonly number[], { source = random, seed = 1 }: { source?: RandomSource; seed?: number } = {}) {
-  const network = randomNetwork(widths, seed)
+  return setUpNetwork(randomNetwork(widths, seed), source)
+}
+
+/** The same for a given network. */
+export function setUpNetwork(network: SquareNetwork, source: RandomSource = random) {
   const plan = planCircuit(network)
   const encoded = encodeNetwork(network, plan)
   const ring = createRing(getParameters(plan.parameters))

@@ -1,4 +1,12 @@
-import { type CircuitPlan, type EncodedNetwork, encodedNetworkRoot, encodeNetwork, planCircuit, type SquareNetwork } from '@tacit/fhe'
+import {
+  type CircuitPlan,
+  type EncodedNetwork,
+  encodedNetworkRoot,
+  encodeNetwork,
+  floodingDistanceLog2,
+  planCircuit,
+  type SquareNetwork,
+} from '@tacit/fhe'
 import type { Graph } from '@tacit/model'
 import { findAffineSegments } from './affine-segments.ts'
 
@@ -19,6 +27,8 @@ export type EncryptedModel = {
 export type CompileEncryptedOptions = {
   /** The range of every input value; outputs cannot wrap for any input inside it. */
   readonly inputRange?: readonly [number, number]
+  /** Deviation of noise that the worker adds to the outputs, see `planCircuit`. */
+  readonly flooding?: number
 }
 
 /**
@@ -31,7 +41,7 @@ export type CompileEncryptedOptions = {
 export function compileEncrypted(graph: Graph, options: CompileEncryptedOptions = {}): EncryptedModel {
   const { layers, clientOperator } = findAffineSegments(graph)
   const network: SquareNetwork = { layers, inputRange: options.inputRange ?? [0, 1] }
-  const plan = planCircuit(network)
+  const plan = planCircuit(network, options.flooding === undefined ? {} : { flooding: options.flooding })
   const encoded = encodeNetwork(network, plan)
   return { plan, encoded, root: encodedNetworkRoot(encoded), network, clientOperator, estimatedMs: estimateMs(plan) }
 }
@@ -49,9 +59,20 @@ export function describePlan({
     `rotations    ${rotations} with ${plan.sizes.keys} keys, ${(plan.sizes.keyBytes / 1e6).toFixed(1)} MB sent once`,
     `request      ${plan.sizes.requestBytes} bytes`,
     `response     ${plan.sizes.responseBytes} bytes`,
-    `outputs      within ${plan.output.bound.toPrecision(3)}, error at most ${plan.error.bound.toExponential(1)}`,
+    `outputs      within ${plan.output.bound.toPrecision(3)}`,
+    `error        at most ${plan.error.bound.toExponential(1)} for any input, ${plan.error.typical.toExponential(1)} for a typical one; exceeded with probability 2^${plan.error.failureLog2}`,
+    ...describeFlooding(plan),
     `time         about ${estimatedMs.toFixed(0)} ms on one thread`,
     ...(clientOperator === null ? [] : [`client       applies ${clientOperator} to the decrypted outputs`]),
+  ]
+}
+
+function describeFlooding({ output, error }: CircuitPlan): readonly string[] {
+  if (output.flooding === 0) return []
+  const deviation = 2 ** output.flooding / output.scale
+  const [any, typical] = [error.deviation, error.typicalDeviation].map((noise) => floodingDistanceLog2(output, noise).toFixed(1))
+  return [
+    `flooding     deviation ${deviation.toExponential(1)}; noise of an answer tells evaluations apart by 2^${any}, by 2^${typical} for a typical input`,
   ]
 }
 

@@ -16,6 +16,7 @@ import {
 } from '../internal/ring.ts'
 import { purposes, sampleError, sampleTernary, smallToSlots } from '../internal/streams.ts'
 import { outputPositions } from './encoded-network.ts'
+import { drawFlooding } from './flooding.ts'
 import type { HiddenLayout, SessionLayout } from './session-layout.ts'
 import { runStage } from './stage.ts'
 
@@ -224,7 +225,7 @@ function finishOutput(
     const header = encodeHeader({ kind: 'TFan', parameters: plan.parameters, level: 2, extra: plan.output.width })
     const stream = at(work.streams, 0)
     const packed = arena.bytes.slice(stream, stream + (ring.polyDegree * plan.output.width) / 8)
-    return concatBytes(header, sha256(maskSeed), readOutputs(ring, session, prepared, coefficients[0]), packed)
+    return concatBytes(header, sha256(maskSeed), readOutputs(ring, session, maskSeed, prepared, coefficients[0]), packed)
   })
   return response ?? new Uint8Array()
 }
@@ -244,19 +245,23 @@ function packSecond(ring: Ring, width: number, second: Limbs): void {
   })
 }
 
-/** The coefficients that are outputs, with their biases, 8 bytes each; no other coefficient of c0 leaves the worker. */
-function readOutputs(ring: Ring, session: SessionLayout, prepared: PreparedRequest, coefficients: Limbs): Uint8Array {
+/** The coefficients that are outputs, with biases and flooding noise, 8 bytes each; no other coefficient of c0 leaves the worker. */
+function readOutputs(ring: Ring, session: SessionLayout, maskSeed: Uint8Array, prepared: PreparedRequest, coefficients: Limbs): Uint8Array {
   const { words } = ring.arena
   const errors = new Int32Array(words.buffer, prepared.errors[0], session.plan.output.outputs)
   const [q0, q1] = [at(ring.moduli, 0).big, at(ring.moduli, 1).big]
   const [inverse] = productFactor(ring, 'inverse', [0], 1)
+  const { outputs, flooding } = session.plan.output
+  const noise = drawFlooding(ring, maskSeed, outputs, flooding)
   const values = outputPositions(session.plan).map((position, o) => {
     const [x0, x1] = [0, 1].map((t) => {
       const { value, big } = at(ring.moduli, t)
       const sum = at(words, at(coefficients, t) / 4 + position) + at(at(session.outputBias, t), o) + at(errors, o) + value
       return BigInt(sum) % big
     }) as [bigint, bigint]
-    return x0 + q0 * (((((x1 - x0) % q1) + q1) * BigInt(inverse)) % q1)
+    const value = x0 + q0 * (((((x1 - x0) % q1) + q1) * BigInt(inverse)) % q1)
+    const flooded = (value + at(noise, o)) % (q0 * q1)
+    return flooded < 0n ? flooded + q0 * q1 : flooded
   })
   return new Uint8Array(new BigUint64Array(values).buffer)
 }

@@ -12,8 +12,11 @@ export type DenseLayer = {
 /** Dense layers with a square between them, and the range that every input value must lie in. */
 export type SquareNetwork = { readonly layers: readonly DenseLayer[]; readonly inputRange: readonly [number, number] }
 
-/** Interval bounds: of every layer's sums, and of the outputs. They hold for every input in the range, not just for samples. */
-export type NetworkBounds = { readonly sums: readonly number[]; readonly output: number }
+/**
+ * Interval bounds: the largest of every layer's sums and of the outputs, and every sum for itself. They hold for every input in the range, not
+ * just for samples.
+ */
+export type NetworkBounds = { readonly sums: readonly number[]; readonly output: number; readonly units: readonly Float64Array[] }
 
 /**
  * Checks that layers fit each other and hold finite numbers.
@@ -38,14 +41,15 @@ export function assertNetwork({ layers, inputRange }: SquareNetwork): void {
 export function boundNetwork({ layers, inputRange }: SquareNetwork): NetworkBounds {
   let lows = new Float64Array(at(layers, 0).inputs).fill(inputRange[0])
   let highs = new Float64Array(at(layers, 0).inputs).fill(inputRange[1])
-  const sums: number[] = []
+  const units: Float64Array[] = []
   for (const layer of layers) {
     const next = boundLayer(layer, lows, highs)
-    sums.push(Math.max(...next.lows.map(Math.abs), ...next.highs.map(Math.abs)))
+    units.push(next.lows.map((low, i) => Math.max(Math.abs(low), Math.abs(at(next.highs, i)))))
     lows = next.lows.map((low, i) => (low <= 0 && at(next.highs, i) >= 0 ? 0 : Math.min(low ** 2, at(next.highs, i) ** 2)))
     highs = next.highs.map((high, i) => Math.max(at(next.lows, i) ** 2, high ** 2))
   }
-  return { sums, output: at(sums, sums.length - 1) }
+  const sums = units.map((values) => Math.max(...values))
+  return { sums, output: at(sums, sums.length - 1), units }
 }
 
 function boundLayer({ inputs, outputs, weights, bias }: DenseLayer, lows: Float64Array, highs: Float64Array) {

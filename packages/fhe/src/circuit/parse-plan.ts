@@ -2,6 +2,7 @@ import { equalBytes, utf8 } from '@tacit/protocol'
 import { MalformedEncryptionError } from '../errors.ts'
 import { maximumKeys } from '../ckks/evaluation-keys.ts'
 import { getParameters, parameterSetNames } from '../parameters.ts'
+import { largestFlooding } from './flooding.ts'
 import { type CircuitPlan, fitsOutputs, planSizes } from './plan.ts'
 
 type Check = (value: unknown) => boolean
@@ -43,9 +44,9 @@ const planShape = object({
   level: count,
   input: object({ count, range: list(number, 2), scale: positive, columns: count, shift: count, pairs: count }),
   hidden: list(hidden, 3),
-  output: object({ inputs: count, outputs: count, weightScale: positive, scale: positive, bound: positive, width: count }),
+  output: object({ inputs: count, outputs: count, weightScale: positive, scale: positive, bound: positive, width: count, flooding: count }),
   bounds: list(number, 4),
-  error: object({ bound: positive, failureLog2: number }),
+  error: object({ bound: positive, typical: positive, deviation: positive, typicalDeviation: positive, failureLog2: number }),
   sizes: object({ requestBytes: size, responseBytes: size, keyBytes: size, keys: count }),
 })
 
@@ -101,6 +102,7 @@ export function assertPlan(value: unknown): asserts value is CircuitPlan {
     plan.bounds.length === layers + 1 &&
     plan.output.width >= 20 &&
     plan.output.width <= 60 &&
+    plan.output.flooding <= largestFlooding &&
     plan.output.outputs >= 1 &&
     plan.output.outputs * (layers === 0 ? plan.output.inputs : 1) <= polyDegree &&
     plan.input.range.length === 2 &&

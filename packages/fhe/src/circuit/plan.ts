@@ -7,7 +7,8 @@ import { at, range } from '../internal/at.ts'
 import { type CkksParameters, getParameters, type ParameterSetName } from '../parameters.ts'
 import { foldStages } from './fold-stages.ts'
 import { assertNetwork, boundNetwork, type DenseLayer, type NetworkBounds, type SquareNetwork } from './network.ts'
-import { predictError } from './noise.ts'
+import { type ErrorPrediction, predictError } from './noise.ts'
+import { largestFlooding } from './flooding.ts'
 
 /** A dense layer that ends in a square: a product with diagonals, sums of rotations, one rescale; then square, relinearise, rescale. */
 export type HiddenPlan = {
@@ -36,6 +37,8 @@ export type OutputPlan = {
   readonly bound: number
   /** Bits per coefficient of c1 in the answer. */
   readonly width: number
+  /** log2 of the deviation of the noise that the worker adds to every output, in units of the scale; 0 for none. */
+  readonly flooding: number
 }
 
 /** How the client lays out its input. */
@@ -59,30 +62,42 @@ export type CircuitPlan = {
   readonly output: OutputPlan
   /** Interval bounds of every layer's sums. */
   readonly bounds: readonly number[]
-  /** Largest error of an output against exact arithmetic, and the probability that one answer exceeds it. */
-  readonly error: { readonly bound: number; readonly failureLog2: number }
+  readonly error: ErrorPrediction
   readonly sizes: { readonly requestBytes: number; readonly responseBytes: number; readonly keyBytes: number; readonly keys: number }
 }
 
 const inputScale = 2 ** 32
+/**
+ * With flooding: the noise of the first key switch, which is all of what the worker's noise is about, is sixteen times less, for weights that
+ * are rounded sixteen times more coarsely. Rounded weights are the model; noise is what flooding has to hide.
+ */
+const floodedInputScale = 2 ** 36
 /** Times the input scale, a message stays below a quarter of the smallest modulus. */
-const largestInput = 2 ** 24
+const largestInput = 2 ** 20
 const lastSquareScale = 2 ** 30
 const innerSquareScale = 2 ** 32
+
+export type PlanOptions = {
+  /**
+   * Standard deviation of noise that the worker adds to every output, in units of the outputs: about as much as the outputs' use forgives. It
+   * hides what the evaluation's own noise tells about weights, as far as {@link floodingDistanceLog2} says; none by default.
+   */
+  readonly flooding?: number
+}
 
 /**
  * Plans a network: parameter set, levels, scales, packing, rotations, sizes and error bound.
  * @throws UnsupportedCircuitError that names the layer and what to change.
  */
-export function planCircuit(network: SquareNetwork): CircuitPlan {
+export function planCircuit(network: SquareNetwork, options: PlanOptions = {}): CircuitPlan {
   assertNetwork(network)
   const hiddenLayers = network.layers.slice(0, -1)
   const level = 2 + 2 * hiddenLayers.length
   const parameters = chooseParameters(level, network)
   const bounds = boundNetwork(network)
-  const input = planInput(parameters, network)
+  const input = planInput(parameters, network, options.flooding === undefined ? inputScale : floodedInputScale)
   const hidden = planHidden(parameters, network, input)
-  const output = planOutput(parameters, network, hidden, bounds)
+  const output = planOutput(parameters, network, { input, hidden, bounds, flooding: options.flooding ?? 0 })
   assertFits(parameters, hidden, bounds)
   const sizes = planSizes(parameters, { level, hidden, output })
   if (sizes.keys > maximumKeys) {
@@ -90,7 +105,7 @@ export function planCircuit(network: SquareNetwork): CircuitPlan {
     throw new UnsupportedCircuitError({ layer: 1, reason: `it needs ${sizes.keys} keys, there is room for ${maximumKeys}`, change })
   }
   const plan = { version: 1, parameters: parameters.name, level, input, hidden, output, bounds: bounds.sums, sizes } as const
-  const error = predictError(plan, network)
+  const error = predictError(plan, network, bounds)
   if (!fitsOutputs(parameters, output, error.bound)) {
     const change = 'scale its weights down; only the order of the outputs matters'
     throw new UnsupportedCircuitError({
@@ -171,9 +186,9 @@ function fitsLinear({ polyDegree }: CkksParameters, { inputs, outputs }: DenseLa
 // Complex packing: x[t] + i x[t + pairs] times (w[t] - i w[t + pairs]) / 2, plus its conjugate, is w[t] x[t] + w[t + pairs] x[t + pairs],
 // so half as many diagonals are needed. Copy cc of the columns is shifted by `shift` cc: then the windows of `shift` columns that
 // start at the blocks of rows tile all columns, and a window that runs over the end of a copy lands on the shift of the next.
-function planInput({ polyDegree }: CkksParameters, { layers, inputRange }: SquareNetwork): InputPlan {
+function planInput({ polyDegree }: CkksParameters, { layers, inputRange }: SquareNetwork, scale: number): InputPlan {
   const first = at(layers, 0)
-  const base = { count: first.inputs, range: inputRange, scale: inputScale }
+  const base = { count: first.inputs, range: inputRange, scale }
   // A coefficient is at most the largest slot, sqrt 2 times that for a complex one.
   if (Math.max(...inputRange.map(Math.abs)) > largestInput) {
     const change = 'scale the inputs down and the first weights up'
@@ -210,17 +225,36 @@ function planHidden(parameters: CkksParameters, { layers }: SquareNetwork, input
   })
 }
 
-function planOutput(parameters: CkksParameters, network: SquareNetwork, hidden: readonly HiddenPlan[], bounds: NetworkBounds): OutputPlan {
+function planOutput(
+  parameters: CkksParameters,
+  network: SquareNetwork,
+  {
+    input,
+    hidden,
+    bounds,
+    flooding: floodingDeviation,
+  }: {
+    readonly input: InputPlan
+    readonly hidden: readonly HiddenPlan[]
+    readonly bounds: NetworkBounds
+    readonly flooding: number
+  },
+): OutputPlan {
   const { inputs, outputs } = at(network.layers, network.layers.length - 1)
   const [q0 = 0, q1 = 0] = parameters.coefficientModuli
+  if (!(floodingDeviation >= 0 && floodingDeviation <= 1)) {
+    const change = 'ask for a deviation between 0 and 1'
+    throw new UnsupportedCircuitError({ layer: network.layers.length, reason: 'this flooding noise would hide the outputs', change })
+  }
   // Doubled for the error and so that a sum beyond the bound is seen before it wraps.
   const bound = Math.max(1, bounds.output)
   const scale = 2 ** Math.min(55, Math.floor(Math.log2((q0 * q1) / 4 / bound)))
-  const inputScaleHere = hidden.at(-1)?.squareScale ?? inputScale
+  const inputScaleHere = hidden.at(-1)?.squareScale ?? input.scale
   // Rounding c1 to multiples of 2^(60 - width) adds about sqrt(N / 18) such steps; keep that below 2^-17.
   const step = (scale * 2 ** -17) / Math.sqrt(parameters.polyDegree / 18)
   const width = Math.max(20, Math.min(60, 60 - Math.floor(Math.log2(step))))
-  return { inputs, outputs, weightScale: scale / inputScaleHere, scale, bound, width }
+  const flooding = floodingDeviation === 0 ? 0 : Math.max(1, Math.min(largestFlooding, Math.floor(Math.log2(floodingDeviation * scale))))
+  return { inputs, outputs, weightScale: scale / inputScaleHere, scale, bound, width, flooding }
 }
 
 function assertFits({ coefficientModuli: q }: CkksParameters, hidden: readonly HiddenPlan[], bounds: NetworkBounds): void {

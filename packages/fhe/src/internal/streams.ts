@@ -30,6 +30,7 @@ export const purposes = {
   secret: 5,
   error: 6,
   mask: 7,
+  flooding: 8,
 } as const
 
 /** Which key stream: purpose, index within it, limb or sub-stream. */
@@ -72,6 +73,15 @@ export function sampleTernary(ring: Ring, seed: Uint8Array, purpose: number, coe
   const stream = fillStream(ring, seed, [purpose, 0, 0], 4 * ring.polyDegree)
   ring.kernels.ternary(stream, coefficients, ring.polyDegree)
   clearStream(ring)
+}
+
+/** The first bytes of a key stream, copied out; the stream is cleared. */
+export function readStream(ring: Ring, seed: Uint8Array, id: StreamId, sizeBytes: number): Uint8Array<ArrayBuffer> {
+  const stream = fillStream(ring, seed, id, sizeBytes)
+  // A copy: working memory may be shared between threads.
+  const bytes = Uint8Array.from(ring.arena.bytes.subarray(stream, stream + sizeBytes))
+  clearStream(ring)
+  return bytes
 }
 
 /** Small signed coefficients -> slots modulo the t-th prime. */
