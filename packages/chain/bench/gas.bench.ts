@@ -14,6 +14,7 @@ import {
   withdrawRevenue,
   type ChannelKey,
 } from '../src/index.ts'
+import { disputeGas } from './dispute-gas.ts'
 import { fundedSender, randomWord, temporaryDirectory, token, warp } from '../test/support/local-chain.ts'
 import { openMarket, signClaim } from '../test/support/market.ts'
 
@@ -27,6 +28,7 @@ export async function run(report: (line: string) => void): Promise<Record<string
     metrics['up.fresh_ms'] = round(performance.now() - started)
     for (const [name, gas] of await deploymentGas(chain)) metrics[`deploy.${name}_gas`] = gas
     Object.assign(metrics, await paymentGas(chain))
+    Object.assign(metrics, await disputeGas(chain, [64, 1_024]))
     await chain.stop()
     const again = performance.now()
     await using restored = await startEmbeddedChain({ dataDir })
