@@ -1,6 +1,6 @@
 // A prover's and verifier's working place: kernels, generators, and the tables that make commitments fast.
-import { type Hex, parseHex } from '@tacit/protocol'
-import { decodePoints, ENCODED_POINT_BYTES } from './commit/encoding.ts'
+import type { Hex } from '@tacit/protocol'
+import { bytesOfPoints, decodePoints, ENCODED_POINT_BYTES } from './commit/encoding.ts'
 import { dataDigest } from './digest.ts'
 import { deriveGenerator, deriveGenerators } from './generators.ts'
 import { type Kernels, type KernelVariant, loadKernels, POINT_BYTES, SCALAR_BYTES, SUM_BYTES } from './kernels/kernels.ts'
@@ -67,7 +67,8 @@ export class ProofEngine {
   decodeWeights(points: Hex): DecodedWeights | undefined {
     const known = this.#weights.get(points)
     if (known !== undefined) return known
-    const bytes = parseHex(points, 'The weight commitments')
+    const bytes = bytesOfPoints(points)
+    if (bytes === undefined) return undefined
     const decoded = this.kernels.scoped(() => {
       const at = decodePoints(this.kernels, bytes)
       return at === undefined ? undefined : this.kernels.bytes(at, (bytes.length / ENCODED_POINT_BYTES) * POINT_BYTES).slice()

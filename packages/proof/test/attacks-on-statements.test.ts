@@ -337,6 +337,19 @@ describe('attacks on statements', async () => {
     assert.deepEqual(verifyNetwork(wired, proof, options), { ok: false, failedCheck: 'network' })
   })
 
+  it('statements whose points are no hexadecimal get a verdict, not an exception', () => {
+    const { statement, proof } = dense
+    const junk = (points: Hex | null): Hex => `0x${'zz'.repeat(((points ?? '0x').length - 2) / 2)}`
+    const upper = (points: Hex | null): Hex => `0x${(points ?? '0x').slice(2).toUpperCase()}`
+    for (const change of [junk, upper])
+      for (const variant of [
+        { ...statement, output: change(statement.output) },
+        { ...statement, inputs: statement.inputs.map(change) },
+        { ...statement, weights: change(statement.weights) },
+      ])
+        assert.deepEqual(verifyLayer(variant, proof, { engine }), { ok: false, failedCheck: 'statement' })
+  })
+
   it('an opening with one enormous chunk does not buy the derivation of a million generators', async () => {
     const n = 2 ** 17
     const bytes = new Uint8Array(20 + 33 + n + 32)

@@ -1,4 +1,5 @@
 // Points in kernel memory and their 33-byte encodings (SEC 1, compressed).
+import { type Hex, MalformedError, parseHex } from '@tacit/protocol'
 import { type Kernels, POINT_BYTES, SCALAR_BYTES } from '../kernels/kernels.ts'
 
 /** Bytes of an encoded point. */
@@ -29,4 +30,14 @@ export function decodePoints(kernels: Kernels, bytes: Uint8Array): number | unde
     kernels.bytes(encoded, bytes.length).set(bytes)
     return kernels.x.decodePoints(at, encoded, n) === n ? at : undefined
   })
+}
+
+/** The bytes of hexadecimal points, or undefined if the text is none: a verifier answers whatever it is asked. */
+export function bytesOfPoints(points: Hex): Uint8Array | undefined {
+  try {
+    return parseHex(points, 'A commitment')
+  } catch (error) {
+    if (error instanceof MalformedError) return undefined
+    throw error
+  }
 }

@@ -1,7 +1,7 @@
 // Turns one proof into one linear equation over points: (i) + gamma (ii) + gamma^2 (iii) + gamma^3 (iv) = 0, as in Section 7 of
 // docs/spec/proofs.md. Generators and registered weights stay apart, so that several proofs can share them.
-import { type LayerStatement, parseHex } from '@tacit/protocol'
-import { decodePoints, ENCODED_POINT_BYTES } from '../commit/encoding.ts'
+import type { LayerStatement } from '@tacit/protocol'
+import { bytesOfPoints, decodePoints, ENCODED_POINT_BYTES } from '../commit/encoding.ts'
 import type { ProofEngine } from '../engine.ts'
 import { UnsupportedLayerError } from '../errors.ts'
 import { mod } from '../kernels/field.ts'
@@ -92,7 +92,8 @@ function decodeStatement(engine: ProofEngine, relation: Relation, statement: Lay
 
 function decodeActivation(kernels: Kernels, points: `0x${string}`, count: number): number | undefined {
   if (points.length !== 2 + 2 * ENCODED_POINT_BYTES * count) return undefined
-  return decodePoints(kernels, parseHex(points, 'An activation commitment'))
+  const bytes = bytesOfPoints(points)
+  return bytes === undefined ? undefined : decodePoints(kernels, bytes)
 }
 
 function decodeScalars(kernels: Kernels, bytes: Uint8Array, n: number): number | undefined {
