@@ -4,11 +4,13 @@ import { join } from 'node:path'
 import { after, before, describe, it } from 'node:test'
 import { gunzipSync } from 'node:zlib'
 import { fetchChannel } from '@tacit/chain'
+import { compileModel } from '@tacit/compiler'
 import { RefusedError } from '@tacit/exchange'
-import { digitInput, parseDigits, splitDigits } from '@tacit/model'
-import { zooDirectory } from '@tacit/node/node'
-import { parseAddress, toHex } from '@tacit/protocol'
+import { digitInput, parseDigits, parseOnnx, splitDigits } from '@tacit/model'
+import { loadZoo, zooDirectory } from '@tacit/node/node'
+import { deriveTraceKey, type Openings, parseAddress, parseHex, toHex, traceRoot } from '@tacit/protocol'
 import { verifyReceipt } from '@tacit/receipt'
+import { loadModel } from '@tacit/runtime/node'
 import { chat, collect, startTestNetwork, type TestNetwork } from './network.ts'
 
 describe('a local network', () => {
@@ -39,6 +41,22 @@ describe('a local network', () => {
       if (logits.indexOf(Math.max(...logits)) === digit.label) right++
     }
     assert.ok(right >= 4, `${right} of 5 right`)
+  })
+
+  it('signs the root of a layer trace that its openings and the model file reproduce', async () => {
+    const data = Float32Array.from({ length: 64 }, (_, i) => (i % 17) / 16)
+    const tensors = [{ name: 'x', type: 'f32' as const, shape: [1, 64], data: toHex(new Uint8Array(data.slice().buffer)) }]
+    const { receipt } = await collect(world.client.infer({ model: 'digits', streamMode: 'immediate', input: { kind: 'tensors', tensors } }))
+    const { session, job, delivered } = receipt?.file.receipt.document ?? assert.fail('no receipt')
+    const openings = JSON.parse(readFileSync(receipt?.saved.openings ?? '', 'utf8')) as Openings // written by the client
+    const key = (side: 'input' | 'output') => parseHex(openings[side]?.frankingKey ?? '0x', 'A franking key', 32)
+    const traceKey = deriveTraceKey({ requestKey: key('input'), responseKey: key('output'), session, job })
+    const file = loadZoo().find(({ card }) => card.name === 'digits')?.path ?? ''
+    const { wasm, manifest } = await compileModel(parseOnnx(Uint8Array.from(readFileSync(file))), { profile: 'f32' })
+    await using model = await loadModel(wasm, manifest)
+    const { trace } = await model.run({ x: { type: 'f32', shape: [1, 64], data } }, { trace: 'hashes' })
+    assert.equal(delivered.traceRoot, traceRoot(trace ?? [], traceKey))
+    assert.match(delivered.profile, /engine=sandbox/)
   })
 
   it('streams words, charges by step, and refuses a stranger checkpoint', async () => {

@@ -79,7 +79,11 @@ if (import.meta.main) {
       response.writeHead(200, { 'content-type': 'text/event-stream' })
       void (async () => {
         const input = { kind: 'chat', messages: [], maxTokens: tokens, temperatureMilli: 0, topPMilli: 1000, seed: 0, stop: [] } as const
-        for await (const event of model.run(input, { maxTokens: tokens, signal: new AbortController().signal })) {
+        for await (const event of model.run(input, {
+          maxTokens: tokens,
+          signal: new AbortController().signal,
+          traceKey: new Uint8Array(32),
+        })) {
           if (event.type === 'output' && event.output.kind === 'text') response.write(`data: ${JSON.stringify(event.output)}\n\n`)
         }
         response.end('data: [DONE]\n\n')

@@ -190,8 +190,10 @@ export {
   withRecoverableV,
 } from './signature.ts'
 export {
+  deriveTraceKey,
   openTrace,
   type TraceEntry,
+  type TraceKeySource,
   type TraceOpening,
   traceLeaf,
   traceOpeningSchema,

@@ -3,7 +3,7 @@
 import { hmac } from '@noble/hashes/hmac.js'
 import { sha256 } from '@noble/hashes/sha2.js'
 import { concatBytes, equalBytes, parseHex, toHex, utf8 } from './bytes.ts'
-import { type Bytes32, parseBytes32 } from './identifiers.ts'
+import { type Bytes32, type JobId, parseBytes32, type SessionId } from './identifiers.ts'
 import { MalformedError } from './errors.ts'
 import type { ModuleElementType } from './manifest.ts'
 import { bytes32, integer, list, object, oneOf, type Schema } from './schema.ts'
@@ -31,6 +31,24 @@ const leafTag = utf8('tacit/trace/leaf/v1')
 const nodeTag = utf8('tacit/trace/node/v1')
 const rootTag = utf8('tacit/trace/root/v1')
 const saltTag = utf8('tacit/trace/salt/v1')
+const keyTag = utf8('tacit/trace/key/v1')
+
+/** The franking keys of a job's input and output, and the ids that they are bound to. */
+export type TraceKeySource = {
+  readonly requestKey: Uint8Array
+  readonly responseKey: Uint8Array
+  readonly session: SessionId
+  readonly job: JobId
+}
+
+/**
+ * HMAC-SHA-256(request key, "tacit/trace/key/v1" | response key | session id | job id): the trace key of a job, which whoever can open
+ * both its input and its output can derive, and nobody else.
+ */
+export function deriveTraceKey({ requestKey, responseKey, session, job }: TraceKeySource): Uint8Array {
+  const ids = [parseHex(session, 'A session id', 32), parseHex(job, 'A job id', 32)]
+  return hmac(sha256, requestKey, concatBytes(keyTag, responseKey, ...ids))
+}
 
 /** HMAC-SHA-256(traceKey, "tacit/trace/salt/v1" | index): a salt per layer from one secret of the run. */
 export function traceSalt(traceKey: Uint8Array, index: number): Bytes32 {

@@ -3,11 +3,15 @@ import { describe, it } from 'node:test'
 import fc from 'fast-check'
 import {
   type Bytes32,
+  deriveTraceKey,
   openTrace,
   parseBytes32,
+  parseJobId,
+  parseSessionId,
   sha256Hash,
   type TraceEntry,
   traceOpeningSchema,
+  toHex,
   traceRoot,
   utf8,
   verifyTraceOpening,
@@ -23,6 +27,27 @@ const entries = (count: number): readonly TraceEntry[] =>
   }))
 
 const flip = (hash: Bytes32): Bytes32 => parseBytes32(`${hash.slice(0, -1)}${hash.endsWith('0') ? '1' : '0'}`)
+
+describe('the key of a trace', () => {
+  it('is another one for each franking key, session and job', () => {
+    const id = (digit: string): string => `0x${digit.repeat(64)}`
+    const source = {
+      requestKey: new Uint8Array(32).fill(1),
+      responseKey: new Uint8Array(32).fill(2),
+      session: parseSessionId(id('3')),
+      job: parseJobId(id('4')),
+    }
+    const keys = [
+      source,
+      { ...source, requestKey: source.responseKey },
+      { ...source, responseKey: source.requestKey },
+      { ...source, session: parseSessionId(id('4')) },
+      { ...source, job: parseJobId(id('3')) },
+    ].map((item) => toHex(deriveTraceKey(item)))
+    assert.equal(new Set(keys).size, keys.length)
+    assert.equal(keys[0], '0x94ab4d1dab5230ec1fcf6f5532571b441fdd78775231d1cb9192b063a12d05e6')
+  })
+})
 
 describe('a layer trace', () => {
   it('opens at every layer, whatever the number of layers', () => {

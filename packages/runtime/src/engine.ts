@@ -1,6 +1,8 @@
 // The one interface behind which every engine stands: a language engine streams text, a tensor engine maps tensors
 // to tensors. Whoever holds an engine need not know whether a child process, an HTTP server or a sandbox answers.
 
+import type { TraceEntry } from '@tacit/protocol'
+
 /** Anything that runs a model; `kind` says which of the two shapes. */
 export type Engine = LanguageEngine | TensorEngine
 
@@ -111,13 +113,18 @@ export type TensorEngine = EngineBase & {
 export type NamedTensors = Readonly<Record<string, Tensor>>
 
 /** `trace` asks for the activations at layer boundaries, which commitments and layer proofs stand on. */
-export type TensorRunOptions = EngineOptions & { readonly trace?: boolean }
+export type TensorRunOptions = EngineOptions & {
+  /** `hashes` is enough for a trace root; `true` gives the activations too. */
+  readonly trace?: boolean | 'hashes'
+}
 
 /** What one run gave. */
 export type TensorRun = {
   readonly outputs: NamedTensors
   /** In execution order; present when it was asked for and the engine has them. */
   readonly boundaries?: readonly BoundaryActivation[]
+  /** Per boundary in canonical order, ready for `traceRoot`; from engines whose boundaries a manifest names. */
+  readonly trace?: readonly TraceEntry[]
 }
 
 /** What crossed one layer boundary. */

@@ -44,7 +44,7 @@ export function openReferenceEngine(graph: Graph, { digest }: { readonly digest:
     async health(): Promise<EngineHealth> {
       return { status: closed ? 'closed' : 'ready', running, queued: 0, restarts: 0 }
     },
-    async run(given, { signal, trace = false } = {}) {
+    async run(given, { signal, trace } = {}) {
       signal?.throwIfAborted()
       if (closed) throw new EngineClosedError()
       assertInputs(inputs, given)
@@ -54,10 +54,10 @@ export function openReferenceEngine(graph: Graph, { digest }: { readonly digest:
         const results = runGraph(
           graph,
           Object.fromEntries(inputs.map(({ name }) => [name, toModel(graph, name, given)])),
-          trace ? { observe: (name, tensor) => boundaries.push(...boundaryOf(name, tensor)) } : {},
+          trace === true ? { observe: (name, tensor) => boundaries.push(...boundaryOf(name, tensor)) } : {},
         )
         const named = Object.fromEntries(outputs.map(({ name }) => [name, fromModel(name, results[name])]))
-        return { outputs: named, ...(trace ? { boundaries } : {}) }
+        return { outputs: named, ...(trace === true ? { boundaries } : {}) }
       } finally {
         running--
       }

@@ -1,6 +1,6 @@
 // Opens the engine behind a published model, and checks that the bytes it opened are the ones that were committed to.
 import type { ModelDigest } from '@tacit/runtime'
-import { openLlamaEngine, openOllamaEngine, openReferenceFile } from '@tacit/runtime/node'
+import { openLlamaEngine, openOllamaEngine } from '@tacit/runtime/node'
 import { serveLanguageEngine, type ServedModelTerms } from '../worker/language-model.ts'
 import type { ServedModel } from '../worker/served-model.ts'
 import { serveTensorEngine } from '../worker/tensor-model.ts'
@@ -23,6 +23,8 @@ export async function openServedModel({ card, source }: ModelConfig, terms: Serv
     const engine = await openLlamaEngine({ file: source.path, digest, contextTokens: card.contextTokens, threads: 1, notice: card.notice })
     return { served: serveLanguageEngine(engine, terms), close: async () => engine[Symbol.asyncDispose]() }
   }
-  const engine = await openReferenceFile({ file: source.path, digest })
+  // The compiler is loaded only by workers that need it.
+  const { openCompiledFile } = await import('./compiled-model.ts')
+  const engine = await openCompiledFile(source.path, digest)
   return { served: { ...serveTensorEngine(engine, terms), notice: card.notice }, close: async () => engine[Symbol.asyncDispose]() }
 }

@@ -17,11 +17,13 @@ import {
   wantsOutput,
 } from '@tacit/exchange'
 import {
+  deriveTraceKey,
   documentId,
   type JobId,
   type SessionId,
   MalformedError,
   parseBytes32,
+  parseHex,
   type Quote,
   type Signed,
   signDocument,
@@ -63,6 +65,8 @@ export class Job {
   #heardAll = false
   #broken = false
   #channelKey: ChannelKey | undefined
+  /** Opens the input's commitment; together with the output's key it makes the key of the trace. */
+  #requestKey: Order['frankingKey'] | undefined
   #engineWake: (() => void) | undefined
   #lastEnd: Omit<EngineEnd, 'voucherSalt'> | undefined
   readonly #onEnd: () => void
@@ -213,6 +217,7 @@ export class Job {
       preflight ??= refusal('engine-failed', 'this worker could not check the order; try again or use another worker')
     }
     if (this.#state.phase !== 'idle') return
+    this.#requestKey = order.frankingKey
     this.#advance(
       {
         type: 'order',
@@ -274,7 +279,7 @@ export class Job {
   async #runEngine(input: Order['input'], maxTokens: number): Promise<void> {
     const { signal } = this.#engineStop
     try {
-      for await (const event of this.#open.model.run(input, { maxTokens, signal })) {
+      for await (const event of this.#open.model.run(input, { maxTokens, signal, traceKey: this.#traceKey() })) {
         this.#take(event)
         await this.#release()
         while (this.#state.phase === 'running' && event.type === 'output' && !wantsOutput(this.#state)) {
@@ -291,6 +296,15 @@ export class Job {
     }
     if (this.#state.phase === 'running' && this.#state.end === null) this.#advance({ type: 'engine-end', end: this.#endNow() })
     this.#pump()
+  }
+
+  #traceKey(): Uint8Array {
+    if (this.#state.phase !== 'running' || this.#requestKey === undefined || this.#context === undefined)
+      throw new Error('unreachable: the engine runs after an order was taken')
+    const { session, job } = this.#context
+    const requestKey = parseHex(this.#requestKey, 'A franking key', 32)
+    const responseKey = parseHex(this.#state.frankingKey, 'A franking key', 32)
+    return deriveTraceKey({ requestKey, responseKey, session, job })
   }
 
   // The first part leaves at once; later ones share cells and journal entries with whatever the engine gives in the same

@@ -18,8 +18,11 @@ export type ServedModel = {
   readonly notice: string
   /** Says why an input cannot be run, before anything is paid. */
   preflight(input: JobInput, options: { readonly signal: AbortSignal }): Promise<Preflight>
-  run(input: JobInput, options: { readonly maxTokens: number; readonly signal: AbortSignal }): AsyncIterable<RunEvent>
+  run(input: JobInput, options: ServedRunOptions): AsyncIterable<RunEvent>
 }
+
+/** `traceKey` salts the layer trace, for models that have one. */
+export type ServedRunOptions = { readonly maxTokens: number; readonly signal: AbortSignal; readonly traceKey: Uint8Array }
 
 export type Preflight =
   | { readonly ok: true }

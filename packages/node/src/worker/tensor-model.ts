@@ -1,9 +1,9 @@
 // A tensor engine as a served model: one request is one step, answered in one part.
 import type { JobInput, WireTensor } from '@tacit/exchange'
-import { MalformedError, parseHex, toHex } from '@tacit/protocol'
+import { MalformedError, parseHex, toHex, traceRoot } from '@tacit/protocol'
 import type { NamedTensors, Tensor, TensorEngine } from '@tacit/runtime'
 import type { ServedModelTerms } from './language-model.ts'
-import type { Preflight, RunEvent, ServedModel } from './served-model.ts'
+import type { Preflight, RunEvent, ServedModel, ServedRunOptions } from './served-model.ts'
 
 const levels = [{ privacy: 'sealed', verification: 'signed' }] as const
 
@@ -16,7 +16,7 @@ export function serveTensorEngine(engine: TensorEngine, terms: ServedModelTerms)
     streamModes: ['paced', 'immediate'],
     notice: '',
     preflight: async (input) => preflight(engine, input),
-    run: (input, options) => run(engine, input, options.signal),
+    run: (input, options) => run(engine, input, options),
   }
 }
 
@@ -37,13 +37,18 @@ function preflight(engine: TensorEngine, input: JobInput): Preflight {
     : { ok: false, code: 'input-mismatch', message: 'the input has tensors that the model does not take' }
 }
 
-async function* run(engine: TensorEngine, input: JobInput, signal: AbortSignal): AsyncGenerator<RunEvent, void, undefined> {
+async function* run(
+  engine: TensorEngine,
+  input: JobInput,
+  { signal, traceKey }: ServedRunOptions,
+): AsyncGenerator<RunEvent, void, undefined> {
   if (input.kind !== 'tensors') return
   const inputs: Record<string, Tensor> = {}
   for (const tensor of input.tensors) inputs[tensor.name] = fromWireTensor(tensor)
-  const { outputs } = await engine.run(inputs, { signal })
+  const { outputs, trace } = await engine.run(inputs, { signal, trace: 'hashes' })
   yield { type: 'output', output: { kind: 'tensors', tensors: toWireTensors(outputs) }, tokens: 0 }
-  yield { type: 'end', finishReason: 'complete', inputUnits: 1, outputUnits: 1, profile: engine.info.profile, traceRoot: null }
+  const root = trace === undefined || trace.length === 0 ? null : traceRoot(trace, traceKey)
+  yield { type: 'end', finishReason: 'complete', inputUnits: 1, outputUnits: 1, profile: engine.info.profile, traceRoot: root }
 }
 
 const elementBytes = { f32: 4, i8: 1, u8: 1, i32: 4, i64: 8 } as const

@@ -39,10 +39,7 @@ export type SandboxRunOptions = Omit<TensorRunOptions, 'trace'> & {
   readonly deadlineMs?: number
 }
 
-export type SandboxRun = TensorRun & {
-  /** Per boundary in canonical order, ready for `traceRoot`; present when a trace was asked for. */
-  readonly trace?: readonly TraceEntry[]
-}
+export type SandboxRun = TensorRun
 
 /** A compiled model that can be run. */
 export type SandboxedModel = Omit<TensorEngine, 'run'> & {
