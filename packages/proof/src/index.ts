@@ -23,7 +23,7 @@ export { type ProvedNetwork, type ProveNetworkOptions, proveNetwork } from './ne
 export { parseProvableNetwork, type RegisteredNetwork, registerNetwork } from './network/register-network.ts'
 export { type ExpectedEnds, type NetworkProof, type NetworkVerdict, verifyNetwork } from './network/verify-network.ts'
 export { type LayerWitness, type ProveOptions, type ProvingStage, proveLayer } from './prover/prove-layer.ts'
-export { isAlwaysProvable, type RegistrationBounds } from './registration-range/plan.ts'
+export { describedBounds, isAlwaysProvable, type RegistrationBounds } from './registration-range/plan.ts'
 export { type ProveRegistrationOptions, proveRegistration } from './registration-range/prove-registration.ts'
 export { type FailedRangeCheck, type RegistrationVerdict, verifyRegistration } from './registration-range/verify-registration.ts'
 export type { ActivationLayout } from './relation/index-space.ts'

@@ -3,14 +3,17 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import type { LayerSpec } from '@tacit/protocol'
+import { commitActivation } from '../src/commit/activation.ts'
 import { commitWeights, type LayerWeights } from '../src/commit/weights.ts'
 import { createProofEngine } from '../src/engine.ts'
+import { describeNetwork } from '../src/network/describe-network.ts'
+import { proveLayer } from '../src/prover/prove-layer.ts'
 import { ORDER, scalarBytes } from '../src/kernels/field.ts'
 import { verifyRegistrationSlowly } from '../src/reference/registration-range.ts'
-import { isAlwaysProvable, planRange } from '../src/registration-range/plan.ts'
+import { describedBounds, isAlwaysProvable, planRange } from '../src/registration-range/plan.ts'
 import { proveRegistration } from '../src/registration-range/prove-registration.ts'
 import { verifyRegistration } from '../src/registration-range/verify-registration.ts'
-import { convolutionSpec, denseSpec, random, randomWeights, requantisation, seeded } from './support/layers.ts'
+import { buildLayer, convolutionSpec, denseSpec, random, randomWeights, requantisation, seeded } from './support/layers.ts'
 import { honestOwner, lieAbout, type OwnerLie } from './support/lying-owner.ts'
 
 const small = requantisation({ shift: 6, excessBits: 28 })
@@ -158,6 +161,49 @@ describe('range argument of a registration', async () => {
       ),
     ]
     assert.equal(new Set([...pieces(a), ...pieces(b)]).size, 2 * (points + plan.responses))
+  })
+
+  it('layers as they are described can be proved for every int8 input, once their range is shown', async () => {
+    const [scale, terms] = [{ multipliers: [9000, 12_000], biases: [-70_000n, 9n], shift: 16 }, 6]
+    const { layers } = describeNetwork({
+      inputCount: 1,
+      boundaries: [
+        { shape: [1, terms], zeroPoint: -7, lo: -128, hi: 127 },
+        { shape: [1, 2], zeroPoint: 3, lo: -128, hi: 127 },
+      ],
+      layers: [
+        {
+          kind: 'dense',
+          input: 0,
+          rows: 1,
+          inputSize: terms,
+          outputSize: 2,
+          weights: Int8Array.from({ length: 2 * terms }, (_, k) => (k % 2 === 0 ? -128 : 127)),
+          requantization: scale,
+        },
+      ],
+      outputs: [{ boundary: 1, answer: 'values' }],
+    })
+    const [layer] = layers
+    assert.ok(layer?.weights !== undefined)
+    const described = describedBounds(layer.spec)
+    assert.equal(isAlwaysProvable(layer.spec, described), true)
+    const weights = await register(layer.spec, layer.weights)
+    const proof = await proveRegistration(weights, { engine, random, bounds: described })
+    assert.deepEqual(verifyRegistration(weights.registration, proof, { ...options, bounds: described }), { ok: true })
+    for (const extreme of [-128, 127]) {
+      const built = await buildLayer(engine, layer.spec, {
+        weights: layer.weights,
+        inputs: [
+          await commitActivation(
+            Int8Array.from({ length: terms }, (_, k) => (k % 2 === 0 ? extreme : -1 - extreme)),
+            { groups: 1, length: terms, chunk: terms },
+            { engine, random },
+          ),
+        ],
+      })
+      assert.ok((await proveLayer(built.statement, built.witness, { engine, random })).length > 0)
+    }
   })
 
   it('says when every int8 input can be proved', () => {

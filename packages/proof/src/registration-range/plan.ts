@@ -3,7 +3,7 @@
 import { isDense, type LayerSpec } from '@tacit/protocol'
 import { ENCODED_POINT_BYTES } from '../commit/encoding.ts'
 import { UnsupportedLayerError } from '../errors.ts'
-import { accumulatorTerms, excessBitsFor } from '../excess.ts'
+import { accumulatorBits, accumulatorTerms, excessBitsFor } from '../excess.ts'
 import { proofLayout } from '../protocol/messages.ts'
 import { createRelation, MAX_COLUMNS } from '../relation/create-relation.ts'
 import { type ActivationLayout, chunkCount, chunkLength } from '../relation/index-space.ts'
@@ -87,6 +87,11 @@ export function planRange(spec: LayerSpec, bounds: RegistrationBounds): RangePla
     responses,
     proofBytes: ENCODED_POINT_BYTES * points + 32 * responses + proofs,
   }
+}
+
+/** The bounds for which `describeNetwork` chooses the excess bits of a layer: multipliers of 15 bits, or of 31 if a foreign tool made them. */
+export function describedBounds(spec: LayerSpec, multiplierBits: 15 | 31 = 15): RegistrationBounds {
+  return { multiplierBits, biasBits: Math.min(62, accumulatorBits(accumulatorTerms(spec)) + multiplierBits) }
 }
 
 /**
