@@ -11,7 +11,9 @@ const folder = join(import.meta.dirname, 'vectors')
 const file = join(folder, 'verifier-traces.json')
 
 it('programs, traces, openings and instructions are what they were', async () => {
-  const raw = JSON.parse(readFileSync(join(folder, 'layer-proofs.json'), 'utf8')) as readonly { statement: unknown; proof: `0x${string}` }[]
+  const raw = ['layer-proofs.json', 'row-layer-proofs.json'].flatMap(
+    (name) => JSON.parse(readFileSync(join(folder, name), 'utf8')) as readonly { statement: unknown; proof: `0x${string}` }[],
+  )
   const proofs = raw.map(({ statement, proof }) => ({
     statement: layerStatementSchema(statement, 'statement'),
     proof: parseHex(proof, 'A proof'),

@@ -4,6 +4,7 @@ import type { LayerSpec } from '@tacit/protocol'
 import { ENCODED_POINT_BYTES } from '../commit/encoding.ts'
 import type { ProofEngine } from '../engine.ts'
 import { type ProofLayout, proofLayout } from '../protocol/messages.ts'
+import { UnsupportedLayerError } from '../errors.ts'
 import { createRelation } from '../relation/create-relation.ts'
 import { chunkCount } from '../relation/index-space.ts'
 import { phiExponents, type Relation, type Source } from '../relation/relation.ts'
@@ -18,6 +19,8 @@ import { wireLayer } from './wires/wire-layer.ts'
 import { TraceForms, type TraceWiring } from './wires/wiring.ts'
 
 const SCALAR = 32
+/** Points of a proof and its statement together: what fits no transaction needs no program. */
+const MAX_POINTS = 1 << 18
 
 /**
  * The verifier of one layer spec as a program: a function of the spec alone.
@@ -45,6 +48,7 @@ class VerifierBuilder {
 
   build(): Program {
     const m = this.#m
+    this.#checkSize()
     this.#checkLengths()
     const drawn = this.#transcript()
     this.#verdict = m.emit('NONZERO', this.#verdict, drawn.c)
@@ -68,6 +72,12 @@ class VerifierBuilder {
     if (source === OUTPUT) return chunkCount(output)
     const layout = inputs[source - INPUT_0]
     return layout === undefined ? 0 : chunkCount(layout)
+  }
+
+  #checkSize(): void {
+    let points = 0
+    for (let source = 0; source < SOURCES; source++) points += this.#pointCount(source)
+    if (points > MAX_POINTS) throw new UnsupportedLayerError(`A verifier program reads at most ${MAX_POINTS} points.`)
   }
 
   #checkLengths(): void {
