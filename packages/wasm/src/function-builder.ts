@@ -19,6 +19,8 @@ export class FunctionBuilder {
   readonly results: readonly ValueType[]
   readonly #locals: ValueType[] = []
   readonly #code = new ByteWriter()
+  readonly #prologue = new ByteWriter()
+  readonly #constants = new Map<string, Local>()
 
   constructor(parameters: readonly ValueType[] = [], results: readonly ValueType[] = []) {
     this.parameters = parameters
@@ -114,6 +116,27 @@ export class FunctionBuilder {
     return this
   }
 
+  /**
+   * The same value, made once at the top of the function and kept in a local. For constants in loops: engines make a constant
+   * where it is written, in three instructions, but reload a local in one or keep it in a register.
+   */
+  hoisted(bytes: Uint8Array): this {
+    const key = bytes.join()
+    let local = this.#constants.get(key)
+    if (local === undefined) {
+      if (bytes.length !== 16) throw new InvalidEmissionError('a vector constant has 16 bytes')
+      local = this.local('v128')
+      this.#constants.set(key, local)
+      this.#prologue
+        .byte(opcodes['v128.const'][0] >> 8)
+        .u32(opcodes['v128.const'][0] & 255)
+        .bytes(bytes)
+        .byte(0x21)
+        .u32(local)
+    }
+    return this.get(local)
+  }
+
   call(functionIndex: number): this {
     this.#code.byte(0x10).u32(functionIndex)
     return this
@@ -155,7 +178,7 @@ export class FunctionBuilder {
     }
     const body = new ByteWriter().u32(runs.length)
     for (const run of runs) body.u32(run.count).byte(valueTypeCodes[run.type])
-    return body.bytes(this.#code.finish()).byte(0x0b).finish()
+    return body.bytes(this.#prologue.finish()).bytes(this.#code.finish()).byte(0x0b).finish()
   }
 
   #opcode(code: number): void {

@@ -177,10 +177,11 @@ function shiftOf(module: OpenedModule, kernel: number): number | undefined {
   return at > 0 ? code[at - 1]?.index : undefined
 }
 
-/** How a kernel uses each pointer after A, B, C and the panel table, read off its code. */
+/** How a kernel uses each pointer after A, B, C, the panel table and the memory where weights are widened, read off its code. */
 function operandsOf(module: OpenedModule, { kernel, pointers }: KernelCall): readonly Operand[] {
   const code = module.code(kernel)
-  const first = 3 + (code.some(({ opcode }) => opcode === 'i32.xor') ? 1 : 0)
+  const unpacks = code.some(({ opcode }, i) => opcode === 'v128.load8x8_s' && code[i + 1]?.opcode === 'v128.store')
+  const first = 3 + (code.some(({ opcode }) => opcode === 'i32.xor') ? 1 : 0) + (unpacks ? 1 : 0)
   return pointers.slice(first).map((place, i) => {
     const at = code.findIndex(({ opcode, index }) => opcode === 'local.get' && index === first + i)
     const next = code[at + 1]?.opcode

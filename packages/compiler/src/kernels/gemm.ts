@@ -5,7 +5,8 @@
 // V8 on x64 has 15 to give, so MR*NV + NV + 2 <= 15.
 //
 // A is read in units of 4 bytes: one float32, or a pair of int16 for `i32x4.dot_i16x8_s` against int16 weights, or int8 ones
-// widened on load. The depth runs through `segments` (a kernel row of a convolution, say) of `run` consecutive units each, so that a
+// widened on load. With `unpack` int8 weights are widened once per panel, into scratch memory in the first-level cache, and
+// read from there by every row block: widening in the innermost loop takes a shuffle per load. The depth runs through `segments` (a kernel row of a convolution, say) of `run` consecutive units each, so that a
 // convolution over a channels-last image with a zero border needs no im2col.
 //
 // One accumulator per output, from +0, depth ascending: the order that docs/spec/f32.md defines.
@@ -34,6 +35,8 @@ export type GemmKernel = {
   readonly result: 'f32' | 'i32' | 'i16'
   /** Panels are found through a table of masked indices in place of their order. */
   readonly indirect?: IndirectPanels
+  /** Packed int8 panels are widened to int16 first. */
+  readonly unpack?: true
 }
 
 export type RowLoop = { readonly count: number; readonly aStep: number; readonly cStep: number }
@@ -51,7 +54,8 @@ export function gemmKey(kernel: GemmKernel): string {
 
 /**
  * The function (a, b, c, ...operands): pointers to A, B and C and to the operand of each post-operation that has one; with
- * `indirect`, b is followed by a pointer to the panel table.
+ * `indirect`, c is followed by a pointer to the panel table; with `unpack`, then by one to memory for the widest
+ * panel as int16, or for all of B where rows are outermost.
  */
 export function buildGemm(kernel: GemmKernel): FunctionBuilder {
   return new GemmWriter(kernel).write()
@@ -62,6 +66,13 @@ export function packedStepBytes(arithmetic: GemmKernel['arithmetic'], vectors: n
   return vectors * (arithmetic === 'int8' ? 8 : 16)
 }
 
+function depthOf({ segments, run }: GemmKernel['depth']): number {
+  return segments.reduce((product, { count }) => product * count, run)
+}
+
+/** Which B is walked: the one that was given, or its widened copy. */
+type PanelSource = 'given' | 'unpacked'
+
 class GemmWriter {
   readonly #kernel: GemmKernel
   readonly #f: FunctionBuilder
@@ -69,6 +80,7 @@ class GemmWriter {
   readonly #b: Local = 1
   readonly #c: Local = 2
   readonly #table: Local
+  readonly #scratch: Local
   readonly #operands: readonly Local[]
   readonly #aRow: Local
   readonly #cRow: Local
@@ -87,11 +99,12 @@ class GemmWriter {
   constructor(kernel: GemmKernel) {
     this.#kernel = kernel
     const withOperand = kernel.post.filter(({ operand }) => operand !== 'none').length
-    const indirect = kernel.indirect ? 1 : 0
-    const f = new FunctionBuilder(Array.from({ length: 3 + indirect + withOperand }, () => 'i32' as const))
+    const firstOperand = 3 + (kernel.indirect ? 1 : 0) + (kernel.unpack ? 1 : 0)
+    const f = new FunctionBuilder(Array.from({ length: firstOperand + withOperand }, () => 'i32' as const))
     this.#f = f
     this.#table = 3
-    this.#operands = Array.from({ length: withOperand }, (_, i) => 3 + indirect + i)
+    this.#scratch = firstOperand - 1
+    this.#operands = Array.from({ length: withOperand }, (_, i) => firstOperand + i)
     this.#aRow = f.local('i32')
     this.#cRow = f.local('i32')
     this.#bPanel = f.local('i32')
@@ -110,41 +123,56 @@ class GemmWriter {
 
   write(): FunctionBuilder {
     const f = this.#f
-    if (this.#kernel.order === 'panels') {
-      this.#startPanels()
-      this.#eachPanel((vectors) => {
+    const { order, unpack } = this.#kernel
+    const source: PanelSource = unpack ? 'unpacked' : 'given'
+    if (order === 'panels') {
+      this.#startPanels('given')
+      this.#eachPanel('given', (vectors) => {
+        if (unpack) {
+          f.get(this.#scratch).set(this.#bPointer)
+          this.#unpackPanel(vectors)
+        }
         f.get(this.#a).set(this.#aRow).get(this.#c).set(this.#cRow)
-        this.#eachRowBlock((rows) => this.#tile(rows, vectors))
+        this.#eachRowBlock((rows) => this.#tile(rows, vectors, unpack ? this.#scratch : this.#bPanel))
       })
-    } else {
-      f.get(this.#a).set(this.#aRow).get(this.#c).set(this.#cRow)
-      this.#eachRowBlock((rows) => {
-        this.#startPanels()
-        this.#eachPanel((vectors) => this.#tile(rows, vectors))
-      })
+      return f
     }
+    if (unpack) {
+      this.#startPanels('given')
+      f.get(this.#scratch).set(this.#bPointer)
+      this.#eachPanel('given', (vectors) => this.#unpackPanel(vectors))
+    }
+    f.get(this.#a).set(this.#aRow).get(this.#c).set(this.#cRow)
+    this.#eachRowBlock((rows) => {
+      this.#startPanels(source)
+      this.#eachPanel(source, (vectors) => this.#tile(rows, vectors, this.#bPanel))
+    })
     return f
   }
 
-  #startPanels(): void {
+  #startPanels(source: PanelSource): void {
     const f = this.#f
-    f.get(this.#b).set(this.#bPanel).i32(0).set(this.#column)
-    if (this.#kernel.indirect) f.get(this.#table).set(this.#tablePointer).i32(this.#kernel.indirect.firstMask).set(this.#mask)
+    const { indirect } = this.#kernel
+    f.get(source === 'given' ? this.#b : this.#scratch)
+      .set(this.#bPanel)
+      .i32(0)
+      .set(this.#column)
+    if (indirect && source === 'given') f.get(this.#table).set(this.#tablePointer).i32(indirect.firstMask).set(this.#mask)
   }
 
-  #eachPanel(body: (vectors: number) => void): void {
+  #eachPanel(source: PanelSource, body: (vectors: number) => void): void {
     const { panels, vectors, restVectors } = this.#kernel.columns
     const f = this.#f
     f.repeat(panels, () => {
-      this.#panel(vectors, body)
+      this.#panel(source, vectors, body)
       f.advance(this.#column, 16 * vectors)
     })
-    if (restVectors > 0) this.#panel(restVectors, body)
+    if (restVectors > 0) this.#panel(source, restVectors, body)
   }
 
-  #panel(vectors: number, body: (vectors: number) => void): void {
+  #panel(source: PanelSource, vectors: number, body: (vectors: number) => void): void {
     const f = this.#f
-    const { indirect } = this.#kernel
+    const indirect = source === 'given' ? this.#kernel.indirect : undefined
     if (indirect) {
       f.get(this.#tablePointer).memory('i32.load').get(this.#mask).op('i32.xor').i32(indirect.panelBytes).op('i32.mul')
       f.get(this.#b).op('i32.add').set(this.#bPanel)
@@ -152,16 +180,30 @@ class GemmWriter {
       f.advance(this.#tablePointer, 4)
     }
     body(vectors)
-    if (!indirect) f.advance(this.#bPanel, this.#panelBytes(vectors))
+    if (!indirect) f.advance(this.#bPanel, this.#panelBytes(source, vectors))
   }
 
-  #panelBytes(vectors: number): number {
-    return this.#kernel.b.layout === 'rows' ? 16 * vectors : this.#depth() * packedStepBytes(this.#kernel.arithmetic, vectors)
+  /** int8 at bPanel to int16 at bPointer, which moves on. */
+  #unpackPanel(vectors: number): void {
+    const f = this.#f
+    const count = depthOf(this.#kernel.depth) * vectors
+    const stretch = (length: number): void => {
+      for (let i = 0; i < length; i++)
+        f.get(this.#bPointer)
+          .get(this.#aPointer)
+          .memory('v128.load8x8_s', 8 * i)
+          .memory('v128.store', 16 * i)
+      f.advance(this.#aPointer, 8 * length).advance(this.#bPointer, 16 * length)
+    }
+    f.get(this.#bPanel).set(this.#aPointer)
+    f.repeat(Math.floor(count / 8), () => stretch(8))
+    if (count % 8 > 0) stretch(count % 8)
   }
 
-  #depth(): number {
-    const { segments, run } = this.#kernel.depth
-    return segments.reduce((product, { count }) => product * count, run)
+  #panelBytes(source: PanelSource, vectors: number): number {
+    const { b, depth, arithmetic } = this.#kernel
+    if (b.layout === 'rows') return 16 * vectors
+    return depthOf(depth) * packedStepBytes(source === 'given' ? arithmetic : 'int16', vectors)
   }
 
   #eachRowBlock(body: (rows: number) => void): void {
@@ -187,10 +229,10 @@ class GemmWriter {
     nest(outer)
   }
 
-  #tile(rows: number, vectors: number): void {
+  #tile(rows: number, vectors: number, panel: Local): void {
     const f = this.#f
     for (let i = 0; i < rows * vectors; i++) f.v128(new Uint8Array(16)).set(this.#accumulator(i))
-    f.get(this.#aRow).set(this.#aPointer).get(this.#bPanel).set(this.#bPointer)
+    f.get(this.#aRow).set(this.#aPointer).get(panel).set(this.#bPointer)
     const nest = (loops: readonly DepthLoop[]): void => {
       const [loop, ...inner] = loops
       if (loop === undefined) {
@@ -211,7 +253,7 @@ class GemmWriter {
     const f = this.#f
     const { run } = this.#kernel.depth
     const unroll = unrollOf(run, rows * vectors)
-    const kBytes = this.#kernel.b.layout === 'rows' ? this.#kernel.b.rowBytes : packedStepBytes(this.#kernel.arithmetic, vectors)
+    const kBytes = this.#kernel.b.layout === 'rows' ? this.#kernel.b.rowBytes : packedStepBytes(this.#loaded, vectors)
     const stretch = (units: number): void => {
       for (let unit = 0; unit < units; unit++) this.#multiplyAdd(rows, vectors, { aOffset: 4 * unit, bOffset: kBytes * unit })
       f.advance(this.#aPointer, 4 * units).advance(this.#bPointer, kBytes * units)
@@ -224,7 +266,7 @@ class GemmWriter {
     const f = this.#f
     const loadB = (j: number): void => {
       f.get(this.#bPointer)
-      if (this.#kernel.arithmetic === 'int8') f.memory('v128.load8x8_s', bOffset + 8 * j)
+      if (this.#loaded === 'int8') f.memory('v128.load8x8_s', bOffset + 8 * j)
       else f.memory('v128.load', bOffset + 16 * j)
     }
     if (rows > 1)
@@ -299,6 +341,11 @@ class GemmWriter {
         },
       })
     }
+  }
+
+  /** What B's bytes are when a tile reads them. */
+  get #loaded(): GemmKernel['arithmetic'] {
+    return this.#kernel.unpack ? 'int16' : this.#kernel.arithmetic
   }
 
   #accumulator(index: number): Local {

@@ -75,7 +75,7 @@ function emitQuantize(f: FunctionBuilder, { size, scale, zeroPoint }: { size: nu
     load()
     f.get(divisor).op('f32x4.div').tee(temporary).get(temporary).get(temporary).op('f32x4.eq', 'v128.and')
     f.get(low).op('f32x4.pmax').get(high).op('f32x4.pmin')
-    f.v128(splatF32(roundingMagic)).op('f32x4.add').v128(splatF32(roundingMagic)).op('i32x4.sub')
+    f.hoisted(splatF32(roundingMagic)).op('f32x4.add').hoisted(splatF32(roundingMagic)).op('i32x4.sub')
   }
   f.repeat(Math.floor(size / 8), () => {
     f.get(1)
@@ -99,7 +99,7 @@ export function buildQuantize({ scale, lo, hi }: QuantizeConstant, size: number)
   const temporary = f.local('v128')
   const convert = (load: () => void): void => {
     load()
-    f.v128(splatF32(scale)).op('f32x4.div')
+    f.hoisted(splatF32(scale)).op('f32x4.div')
     emitRoundToCentred(f, { lo, hi, temporary })
   }
   f.repeat(Math.floor(size / 8), () => {
@@ -120,7 +120,7 @@ export function buildQuantize({ scale, lo, hi }: QuantizeConstant, size: number)
 export function buildDequantize(scale: number, size: number): FunctionBuilder {
   const f = new FunctionBuilder(['i32', 'i32'])
   f.repeat(Math.floor(size / 4), () => {
-    f.get(1).get(0).memory('v128.load16x4_s').op('f32x4.convert_i32x4_s').v128(splatF32(scale)).op('f32x4.mul').memory('v128.store')
+    f.get(1).get(0).memory('v128.load16x4_s').op('f32x4.convert_i32x4_s').hoisted(splatF32(scale)).op('f32x4.mul').memory('v128.store')
     f.advance(0, 8).advance(1, 16)
   })
   f.repeat(size % 4, () => {

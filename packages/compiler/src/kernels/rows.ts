@@ -28,7 +28,7 @@ function eachVector(f: FunctionBuilder, size: number, pointers: readonly Local[]
 
 /** Lanes at and past `lanes` cleared. */
 function maskLanes(f: FunctionBuilder, lanes: number): void {
-  if (lanes < 4) f.v128(new Uint8Array(Int32Array.from([0, 1, 2, 3], (lane) => (lane < lanes ? -1 : 0)).buffer)).op('v128.and')
+  if (lanes < 4) f.v128(laneMask(lanes)).op('v128.and')
 }
 
 function storeLanes(f: FunctionBuilder, { pointer, value, offset, lanes }: Store): void {
@@ -74,13 +74,39 @@ function emitExtreme(f: FunctionBuilder, { pointer, size, kind }: { pointer: Loc
       .get(pointer)
       .memory('v128.load', 16 * vector)
     if (lanes < 4) {
-      f.v128(splatF32(start)).v128(new Uint8Array(Int32Array.from([0, 1, 2, 3], (lane) => (lane < lanes ? -1 : 0)).buffer))
+      f.v128(splatF32(start)).v128(laneMask(lanes))
       f.op('v128.bitselect')
     }
     f.op(`f32x4.${kind}`).set(best)
   })
   for (let lane = 0; lane < 4; lane++) f.get(best).lane('f32x4.extract_lane', lane)
   for (let lane = 0; lane < 3; lane++) f.op(`f32.${kind}`)
+}
+
+/**
+ * The greatest of a row in every lane, NaN left out, sign of zero either; for softmax, where neither changes a bit: a NaN makes
+ * the sum NaN, and x - m is the same but for the sign of a zero, whose exponential is 1. Four maxima side by side and no
+ * scalars, so that one row hardly waits for another.
+ */
+function emitRowMaximum(f: FunctionBuilder, { pointer, size }: { pointer: Local; size: number }): void {
+  const best = f.locals('v128', 4)
+  for (const local of best) f.hoisted(splatF32(Number.NEGATIVE_INFINITY)).set(local)
+  eachVector(f, size, [pointer], (vector, lanes) => {
+    const local = best[vector] ?? 0
+    f.get(local)
+      .get(pointer)
+      .memory('v128.load', 16 * vector)
+    if (lanes < 4) f.hoisted(splatF32(Number.NEGATIVE_INFINITY)).v128(laneMask(lanes)).op('v128.bitselect')
+    f.op('f32x4.pmax').set(local)
+  })
+  const [a = 0, b = 0, c = 0, d = 0] = best
+  f.get(a).get(b).op('f32x4.pmax').get(c).get(d).op('f32x4.pmax', 'f32x4.pmax').set(a)
+  f.get(a).get(a).get(a).shuffle([8, 9, 10, 11, 12, 13, 14, 15, 0, 1, 2, 3, 4, 5, 6, 7]).op('f32x4.pmax').set(a)
+  f.get(a).get(a).get(a).shuffle([4, 5, 6, 7, 0, 1, 2, 3, 12, 13, 14, 15, 8, 9, 10, 11]).op('f32x4.pmax')
+}
+
+function laneMask(lanes: number): Uint8Array {
+  return new Uint8Array(Int32Array.from([0, 1, 2, 3], (lane) => (lane < lanes ? -1 : 0)).buffer)
 }
 
 function eachRow(
@@ -146,8 +172,8 @@ export function buildSoftmax(kind: 'Softmax' | 'LogSoftmax', { rows, size }: Row
       ],
     },
     () => {
-      emitExtreme(f, { pointer: 0, size, kind: 'max' })
-      f.op('f32x4.splat').set(maximum)
+      emitRowMaximum(f, { pointer: 0, size })
+      f.set(maximum)
       const shifted = (vector: number): void =>
         void f
           .get(0)

@@ -14,8 +14,9 @@ const f32 = Math.fround
 const ln2High = 0.693359375
 const ln2Low = f32(-2.121944400546906e-4)
 
+// Zero is made in one instruction where it stands.
 function constant(f: FunctionBuilder, value: number): FunctionBuilder {
-  return f.v128(splatF32(value))
+  return value === 0 ? f.v128(splatF32(value)) : f.hoisted(splatF32(value))
 }
 
 function keep(f: FunctionBuilder): Local {
@@ -51,7 +52,7 @@ export function emitExp(f: FunctionBuilder): void {
   f.get(shifted)
   constant(f, roundingMagic).op('f32x4.sub')
   const n = keep(f)
-  f.get(shifted).v128(splatF32(roundingMagic)).op('i32x4.sub')
+  f.get(shifted).hoisted(splatF32(roundingMagic)).op('i32x4.sub')
   const whole = keep(f)
   f.get(x).get(n)
   constant(f, ln2High).op('f32x4.mul', 'f32x4.sub').get(n)
@@ -62,8 +63,8 @@ export function emitExp(f: FunctionBuilder): void {
   constant(f, 1).op('f32x4.add')
   f.get(whole).i32(1).op('i32x4.shr_s')
   const half = keep(f)
-  f.get(half).v128(splatI32(127)).op('i32x4.add').i32(23).op('i32x4.shl', 'f32x4.mul')
-  f.get(whole).get(half).op('i32x4.sub').v128(splatI32(127)).op('i32x4.add').i32(23).op('i32x4.shl', 'f32x4.mul')
+  f.get(half).hoisted(splatI32(127)).op('i32x4.add').i32(23).op('i32x4.shl', 'f32x4.mul')
+  f.get(whole).get(half).op('i32x4.sub').hoisted(splatI32(127)).op('i32x4.add').i32(23).op('i32x4.shl', 'f32x4.mul')
 }
 
 /** (x P(x^2)) / Q(x^2) with x clamped to the limit, clamped to 1. */
@@ -100,17 +101,17 @@ function emitLog(f: FunctionBuilder): void {
   constant(f, 16777216).op('f32x4.mul').get(x).get(subnormal).op('v128.bitselect')
   const normal = keep(f)
   f.get(normal)
-    .v128(splatI32(0x007fffff))
+    .hoisted(splatI32(0x007fffff))
     .op('v128.and')
-    .v128(splatI32(126 << 23))
+    .hoisted(splatI32(126 << 23))
     .op('v128.or')
   const mantissa = keep(f)
   f.get(mantissa)
   constant(f, f32(Math.SQRT1_2)).op('f32x4.lt')
   const low = keep(f)
   // e = (word >> 23) - 126, less 24 for scaled subnormals, less 1 where the mantissa doubles (true is -1).
-  f.get(normal).i32(23).op('i32x4.shr_u').v128(splatI32(126)).op('i32x4.sub')
-  f.get(subnormal).v128(splatI32(24)).op('v128.and', 'i32x4.sub').get(low).op('i32x4.add', 'f32x4.convert_i32x4_s')
+  f.get(normal).i32(23).op('i32x4.shr_u').hoisted(splatI32(126)).op('i32x4.sub')
+  f.get(subnormal).hoisted(splatI32(24)).op('v128.and', 'i32x4.sub').get(low).op('i32x4.add', 'f32x4.convert_i32x4_s')
   const exponent = keep(f)
   f.get(mantissa).get(mantissa).op('f32x4.add').get(mantissa).get(low).op('v128.bitselect')
   constant(f, 1).op('f32x4.sub')

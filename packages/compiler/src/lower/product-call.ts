@@ -30,15 +30,20 @@ export type ProductStep = {
   readonly depth: GemmKernel['depth']
   readonly post: readonly PostOperation[]
   readonly operands: readonly PlacedOperand[]
+  /** Where int8 weights are widened first, if they are. */
+  readonly scratch?: Region
   /** Columns of the whole product where this is a piece of one: it keeps the whole one's tile. */
   readonly wholeColumns?: number
 }
 
-/** Rows per tile and vectors per panel: MR * NV + NV + 2 <= 15, and 8 for a single row, whose B is not kept in registers. */
+/**
+ * Rows per tile and vectors per panel: MR * NV + NV + 2 <= 15. Two rows by four vectors load as much as four by two, but only a
+ * load of A costs an instruction for its address. A single row keeps no B in registers: panels of up to 13, as equal as they get.
+ */
 export function chooseTile(rows: number, columns: number): { readonly tile: number; readonly vectors: number } {
   const needed = Math.ceil(columns / 4)
-  if (rows === 1) return { tile: 1, vectors: Math.min(needed, needed % 8 === 0 ? 8 : needed % 12 === 0 ? 12 : Math.min(needed, 8)) }
-  if (rows === 2) return { tile: 2, vectors: Math.min(needed, 4) }
+  if (rows === 1) return { tile: 1, vectors: Math.ceil(needed / Math.ceil(needed / 13)) }
+  if (rows === 2 || needed % 4 === 0 || needed >= 16) return { tile: 2, vectors: Math.min(needed, 4) }
   if (rows === 3 || (rows % 4 !== 0 && rows % 3 === 0 && needed % 3 === 0)) return { tile: 3, vectors: Math.min(needed, 3) }
   return { tile: needed === 1 ? Math.min(rows, 8) : 4, vectors: Math.min(needed, 2) }
 }
@@ -70,6 +75,7 @@ export function productCall(step: ProductStep): { readonly call: Call; readonly 
     post: step.post,
     result: c.view.storage === 'i16' ? 'i16' : c.view.storage === 'i32' ? 'i32' : 'f32',
     ...(b.indirect ? { indirect: { firstMask: b.indirect.firstMask, panelBytes: b.indirect.panelBytes } } : {}),
+    ...(step.scratch ? { unpack: true } : {}),
   }
   const result = { region: c.view.region, offsetBytes: c.offsetBytes }
   const call: Call = {
@@ -81,21 +87,35 @@ export function productCall(step: ProductStep): { readonly call: Call; readonly 
       b,
       result,
       ...(b.indirect ? [{ region: b.indirect.table, offsetBytes: b.indirect.tableOffset ?? 0 }] : []),
+      ...(step.scratch ? [{ region: step.scratch, offsetBytes: 0 }] : []),
       ...epilogueArguments(step.operands, result),
     ],
     reads: [a.view],
     writes: [{ ...c.view, offsetBytes: c.offsetBytes, shape: [...step.rowShape, b.columns], strides: [...c.rowStrides, 1] }],
     readsRegions: [b.region, ...(b.indirect ? [b.indirect.table] : []), ...step.operands.map(({ region }) => region)],
+    ...(step.scratch ? { writesRegions: [step.scratch] } : {}),
     readExtents: () => productReads(step),
     costNs: productCostNs(step),
   }
   return { call, kernel }
 }
 
-// All of B in the first-level cache: keep rows of A instead, so that an image is walked once.
-function panelsFirst({ b, depth }: ProductStep): boolean {
-  const units = depth.segments.reduce((product, { count }) => product * count, depth.run)
-  return units * packedStepBytes(b.arithmetic, Math.ceil(b.columns / 4)) > 24 * 1024
+// All of B, as tiles read it, in the first-level cache: keep rows of A instead, so that an image is walked once.
+function panelsFirst(step: ProductStep): boolean {
+  const { b, scratch, wholeColumns = b.columns } = step
+  return depthUnits(step) * packedStepBytes(scratch ? 'int16' : b.arithmetic, Math.ceil(wholeColumns / 4)) > firstLevelBytes
+}
+
+/** How much of B is kept in the first-level cache. */
+const firstLevelBytes = 24 * 1024
+
+/** The same product with memory for int8 weights to be widened in first, where enough rows read each panel for that to pay. */
+export function withScratch(step: ProductStep, allocate: (bytes: number) => Region): ProductStep {
+  const { b } = step
+  if (b.arithmetic !== 'int8' || b.layout.layout !== 'packed' || rowCount(step) < 8) return step
+  const bytes = depthUnits(step) * packedStepBytes('int16', 1)
+  const wholeVectors = Math.ceil(b.columns / 4)
+  return { ...step, scratch: allocate(bytes * (bytes * wholeVectors > firstLevelBytes ? b.vectors : wholeVectors)) }
 }
 
 // Nanoseconds per multiply-accumulate, as measured: the planner compares pieces with meetings, nothing more.

@@ -3,7 +3,7 @@ import { buildGemm, type GemmKernel, gemmKey, packedStepBytes } from '../kernels
 import { packF32, packPairs, type PanelSource } from '../kernels/pack-panels.ts'
 import { maskTable } from '../obfuscate/obfuscator.ts'
 import type { Lowering } from './lowering.ts'
-import { type ProductStep, productCall, type RightOperand } from './product-call.ts'
+import { type ProductStep, productCall, type RightOperand, withScratch } from './product-call.ts'
 import { productCuts } from './product-cuts.ts'
 
 /** Packs a constant matrix into panels. */
@@ -28,7 +28,8 @@ export function packConstant(out: Lowering, arithmetic: GemmKernel['arithmetic']
   return { region: out.constant(packed), offsetBytes: 0, arithmetic, columns: source.columns, vectors, layout: { layout: 'packed' } }
 }
 
-export function emitProduct(out: Lowering, step: ProductStep): void {
+export function emitProduct(out: Lowering, product: ProductStep): void {
+  const step = withScratch(product, (bytes) => out.region('transient', bytes))
   const { call, kernel } = productCall(step)
   out.call({ ...call, cuts: productCuts(step) })
   const { b } = step
@@ -36,7 +37,7 @@ export function emitProduct(out: Lowering, step: ProductStep): void {
 }
 
 /** The same kernel on a decoy, into memory that nothing reads. */
-function emitDummy(out: Lowering, { a, b, name }: ProductStep, real: GemmKernel): void {
+function emitDummy(out: Lowering, { a, b, name, scratch }: ProductStep, real: GemmKernel): void {
   const { indirect } = b
   const slot = indirect?.decoySlots[out.obfuscator?.random.below(indirect.decoySlots.length) ?? 0]
   if (indirect === undefined || slot === undefined || out.obfuscator === undefined) return
@@ -61,11 +62,12 @@ function emitDummy(out: Lowering, { a, b, name }: ProductStep, real: GemmKernel)
       b,
       { region: junk, offsetBytes: 0 },
       { region: table, offsetBytes: 0 },
+      ...(scratch ? [{ region: scratch, offsetBytes: 0 }] : []),
     ],
     reads: [a.view],
     writes: [],
     readsRegions: [b.region, table],
-    writesRegions: [junk],
+    writesRegions: [junk, ...(scratch ? [scratch] : [])],
     // Nothing reads the result, so that two threads may read what they have.
     readExtents: () => [],
   })
