@@ -215,7 +215,7 @@ describe('a worker that answers with ciphertexts of its choice', () => {
     while (!outOfBudget()) assert.ok(answers < 300)
     assert.equal(answers, Math.floor((leakBudgetBits + 0.5) / roundedBits(plan)))
     assert.equal(correct, learned, 'the attack works as far as it goes')
-    // Beyond 540 known coefficients the margin of the security estimate would shrink below 147 bits.
+    // Beyond 540 known coefficients the margin of the security estimate would shrink below 143 bits.
     assert.ok(learned > 0 && learned <= 540, `${learned} coefficients`)
   })
 

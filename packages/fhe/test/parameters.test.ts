@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict'
+import { readFileSync } from 'node:fs'
 import { describe, it } from 'node:test'
 import { assertSecure, getParameters, type ParameterSetName, parameterSetNames } from '../src/parameters.ts'
 
@@ -26,6 +27,29 @@ describe('parameter sets', () => {
     for (const name of parameterSetNames) {
       const { polyDegree, logModulus } = getParameters(name)
       assert.ok(logModulus <= (bounds.get(polyDegree) ?? 0), name)
+    }
+  })
+
+  it('have recorded estimates of every attack, all above 128 bits with the cost model that the estimator uses by default', () => {
+    const recorded = new URL('../../../tools/lattice/estimates.json', import.meta.url)
+    // Written by tools/lattice/estimate.py, in this shape.
+    const { rows } = JSON.parse(readFileSync(recorded, 'utf8')) as {
+      readonly rows: readonly Readonly<{
+        set: string
+        dimension: number
+        logModulus: number
+        attack: string
+        model: string
+        bits: number
+      }>[]
+    }
+    for (const name of parameterSetNames) {
+      const { polyDegree, logModulus } = getParameters(name)
+      const own = rows.filter(({ set, model }) => set.split(',')[0] === name && model === 'MATZOV')
+      const full = own.filter(({ set }) => set === name)
+      for (const attack of ['usvp', 'bdd', 'dual', 'dual hybrid']) assert.ok(full.some((row) => row.attack === attack))
+      for (const row of full) assert.deepEqual([row.dimension, row.logModulus], [polyDegree, Math.round(logModulus)])
+      for (const row of own) assert.ok(row.bits >= 128 && row.logModulus >= logModulus, `${row.set}: ${row.attack}`)
     }
   })
 

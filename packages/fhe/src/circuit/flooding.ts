@@ -2,10 +2,11 @@ import { range } from '../internal/at.ts'
 import type { Ring } from '../internal/ring.ts'
 import { purposes, readStream } from '../internal/streams.ts'
 
-// Flooding (Gentry 2009, "A fully homomorphic encryption scheme", section 21 on circuit privacy, not checked; for CKKS Li, Micciancio, Schultz, Sorrell,
-// "Securing Approximate Homomorphic Encryption Using Differential Privacy", CRYPTO 2022, ePrint 2022/816): noise much wider than that of the
-// evaluation is added to what is decrypted. Unlike both, only the outputs' coefficients exist in an answer, so only they get it, and it is a sum of
-// twelve uniform integers instead of a Gaussian: exact in integers, the same on every engine, never beyond six deviations.
+// Flooding for circuit privacy: noise much wider than that of the evaluation is added to what is decrypted. For CKKS Kluczniak, Santato, "On Circuit
+// Private, Multikey and Threshold Approximate Homomorphic Encryption" (ePrint 2023/301, abstract read): exponentially wide noise is enough, and
+// less lets an efficient adversary win. What fits here is far less than that, so this hardens and proves little: docs/spec/fhe.md has the numbers.
+// Unlike the paper, only the outputs' coefficients exist in an answer, so only they get noise, and it is a sum of twelve uniform
+// integers instead of a Gaussian: exact, the same on every engine, never beyond six deviations.
 
 const terms = 12
 const bytesPerTerm = 8

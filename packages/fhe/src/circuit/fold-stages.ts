@@ -8,7 +8,7 @@ const stageCost = 5
 /**
  * Splits "add all `steps` images under rotations by multiples of `period`, and conjugates if asked" into hoisted stages of 2, 4, 8
  * or 16 images, at the least cost. Hoisting: Halevi, Shoup, "Faster Homomorphic Linear Transformations in HElib" (CRYPTO 2018,
- * ePrint 2018/244), section 5 (number not checked). Strides grow and conjugation comes last; the widest stage comes first, where the
+ * ePrint 2018/244). Strides grow and conjugation comes last; the widest stage comes first, where the
  * images lie closest together in memory (a tenth less time for the folds of 784-64-10).
  */
 export function foldStages(slots: number, period: number, steps: number, withConjugates: boolean): readonly (readonly Automorphism[])[] {

@@ -5,7 +5,7 @@ import type { DenseLayer, NetworkBounds, SquareNetwork } from './network.ts'
 import type { CircuitPlan } from './plan.ts'
 
 // Variances are followed through the circuit, in the canonical embedding and per output, as in Costache, Curtis, Hales, Murphy, Ogilvie, Player,
-// "On the precision loss in approximate homomorphic encryption" (ePrint 2022/162): a polynomial with independent coefficients of deviation c
+// "On the precision loss in approximate homomorphic encryption" (SAC 2023, ePrint 2022/162, abstract read): a polynomial with independent coefficients of deviation c
 // has slots whose real parts have deviation c sqrt(N/2), and sums of so many terms are taken as Gaussian. Unlike the paper, errors that
 // rows of a matrix make out of the same noise are not taken as independent: their covariance enters with the largest singular value.
 

@@ -79,7 +79,7 @@ type KeyMaker = {
 }
 
 // Hybrid key switching: Han, Ki, "Better Bootstrapping for Approximate Homomorphic Encryption" (CT-RSA 2020, ePrint 2019/688),
-// the generalised key switching of its section 3 (algorithm number not checked). For every digit d the key holds
+// its generalised key switching. For every digit d the key holds
 // b_d = -a_d s + e_d + P g_d s', with g_d = 1 modulo the primes of digit d and 0 modulo the others.
 function createKeyMaker(ring: Ring, secret: Limbs, seed: Uint8Array, errorSeed: Uint8Array): KeyMaker {
   const { arena, kernels, limbBytes, moduli, slots } = ring

@@ -5,7 +5,7 @@ import type { CircuitPlan } from '../circuit/plan.ts'
 // chose. A label is one of n values, a rounded output one of 2 bound 2^8 + 1: that many bits of the secret at most, and an
 // adversary gets close (with coefficient packing output o can be made to read sum_k 3^k s_(o-k)). So answers are counted in
 // bits. 850 bits are 256 labels of ten classes. They are worth at most 540 ternary coefficients; with those known the lattice
-// problem at N = 8192, log QP = 180 is estimated at 147 bits (primal attack; docs/spec/fhe.md, section on the key lifecycle).
+// problem at N = 8192, log QP = 180 is estimated at 143 bits (best of all attacks; docs/spec/lattice.generated.md).
 
 /** Bits of the secret that answers nobody re-executed may show, per secret. */
 export const leakBudgetBits = 850
