@@ -74,7 +74,7 @@ export function lowerSoftmax(node: GraphNode, state: GraphState): void {
   const cuts = rowCuts(rows.shape.slice(0, -1), (firstRow, count) =>
     part(denseRows(rows, { firstRow, rows: count, size }), denseRows(output, { firstRow, rows: count, size })),
   )
-  state.out.call({ ...part(rows, output), cuts })
+  state.out.call({ ...part(rows, output), costNs: elementCount(rows.shape) * 2.5, cuts })
   const restored =
     axis === last
       ? output
@@ -116,7 +116,7 @@ export function lowerNormalization(node: GraphNode, state: GraphState): void {
   const cuts = rowCuts(x.shape.slice(0, operation.axis), (firstRow, count) =>
     part(denseRows(x, { firstRow, rows: count, size }), denseRows(output, { firstRow, rows: count, size })),
   )
-  state.out.call({ ...part(x, output), cuts })
+  state.out.call({ ...part(x, output), costNs: elementCount(x.shape) * 0.3, cuts })
   state.finishValue(node.outputs[0] ?? '', output, operation.operator)
 }
 

@@ -72,8 +72,9 @@ export function workerMain(channel: WorkerChannel): void {
   const joinTeam = ({ thread, shared, mailboxBytes, parallel }: WorkerTeam, memory: Uint8Array): NonNullable<Started['team']> => {
     const counters = new Int32Array(shared, 0, 32)
     const [own, other] = [16 * thread, 16 * (1 - thread)]
-    // About a tenth of a millisecond: both threads have about the same to do, and sleeping costs as much as a small layer.
-    const spins = 50_000
+    // About 30 us. Both threads have the same to do, so that one seldom waits longer where each has a core; where they share one, spinning
+    // keeps the other from its work.
+    const spins = 5_000
     let met = 0
     const piecesOf = (spans: readonly ModuleSpan[], from: number) => {
       let at = 0
