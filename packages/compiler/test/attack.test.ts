@@ -1,5 +1,6 @@
 // What the attacks recover is published in docs/limits.md; these tests keep the page true, in both directions.
 import assert from 'node:assert/strict'
+import { readFileSync } from 'node:fs'
 import { describe, it } from 'node:test'
 import { parseOnnx, quantizeGraph } from '@tacit/model'
 import { cnn, mlp } from '../bench/networks.ts'
@@ -43,6 +44,26 @@ describe('the extraction attack', () => {
     const image = quantizeGraph(await parseOnnx(images.onnx), { inputs: [{ x: images.input }] }).q8
     const extraction = attackExtract(await compileModel(image, { profile: 'q8', obfuscate: { seed: 's' } }))
     assert.equal(recoveryRate(extraction.layers, trueLayers(image)).weights, 1)
+  })
+
+  it('finds permuted channels of float convolutions, and their order with a trace only', async () => {
+    const images = parseOnnx(cnn('f32').onnx)
+    const compiled = await compileModel(images, { profile: 'f32', obfuscate: { seed: 'channels' } })
+    const rate = recoveryRate(attackExtract(compiled).layers, trueLayers(images))
+    assert.equal(rate.weights, 1)
+    assert.ok(rate.inPlace < 0.4, `${rate.inPlace} of the units are in place`)
+    const traced = recoveryRate(attackExtractTraced(compiled).layers, trueLayers(images))
+    assert.ok(traced.weights === 1 && traced.inPlace > 0.85, 'channels that never answer may be swapped')
+  })
+
+  it('tells the next pixel of an image with one channel from more channels', async () => {
+    const digits = parseOnnx(readFileSync(new URL('../../../zoo/digits/digits-cnn.onnx', import.meta.url)))
+    const extraction = attackExtract(await compileModel(digits, { profile: 'f32', obfuscate: { seed: 's' } }))
+    assert.deepEqual(
+      extraction.layers.map(({ units }) => units.length),
+      [8, 10],
+    )
+    assert.equal(recoveryRate(extraction.layers, trueLayers(digits)).weights, 1)
   })
 
   it('is not flattered by its judge: wrong weights count as wrong', async () => {

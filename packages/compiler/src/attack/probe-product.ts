@@ -89,12 +89,17 @@ class Workbench {
   }
 
   /**
-   * Columns of the first row: how far the effect of the first two elements goes, in whole vectors. Those belong to the first
-   * row only, in a convolution as well: they are channels of the corner pixel.
+   * Columns of the first row: how far the effect of the first two elements goes, in whole vectors. The first belongs to the first row
+   * only, in a convolution as well: it is in the corner. The second may be the next pixel of an image with one channel; then it does
+   * to the second row what the first element does to the first.
    */
   columnCount(): number {
-    const reached = [0, 1].map((element) => this.weightsOf(element, maxColumns).findLastIndex((value) => value !== 0))
-    return Math.ceil((Math.max(...reached) + 1) / 4) * 4
+    const [first = [], second = []] = [0, 1].map((element) => this.weightsOf(element, maxColumns))
+    const [own, both] = [first, second].map((weights) => wholeVectors(weights.findLastIndex((value) => value !== 0) + 1))
+    const width = own ?? 0
+    if (width === 0 || (both ?? 0) <= width) return Math.max(width, both ?? 0)
+    const repeats = first.slice(0, width).every((value, i) => value === second[width + i])
+    return repeats ? width : (both ?? 0)
   }
 
   /** Elements of A that change any of the first `columns` results, found by halving. */
@@ -159,6 +164,10 @@ class Workbench {
       return this.#result === 'f32' ? this.#view.getFloat32(at, true) : this.#view.getInt32(at, true)
     })
   }
+}
+
+function wholeVectors(columns: number): number {
+  return Math.ceil(columns / 4) * 4
 }
 
 /** Where the code multiplies by a constant before it rounds: an input so large that the product with it is close to one. */

@@ -34,7 +34,7 @@ function observe({ wasm, manifest, weights }: CompiledModel, layers: readonly Ex
   const memory = new Uint8Array((exports['memory'] as WebAssembly.Memory).buffer)
   const call = (name: string): void => (exports[name] as () => void)()
   if (weights !== undefined && manifest.weights.kind === 'external') memory.set(weights, manifest.weights.offset)
-  const seen = layers.map(() => ({ places: [] as number[][], units: [] as number[][] }))
+  const seen = layers.map(() => ({ places: [] as (readonly number[])[], units: [] as (readonly number[])[] }))
   let state = 1
   const next = (): number => (state = (Math.imul(state, 1664525) + 1013904223) >>> 0) / 2 ** 32
   for (let probe = 0; probe < probes; probe++) {
@@ -46,9 +46,12 @@ function observe({ wasm, manifest, weights }: CompiledModel, layers: readonly Ex
       const canonical = readTensor(memory, boundary)
       for (const [i, layer] of layers.entries()) {
         const values = before[i] ?? []
-        if (layer.units.length !== unitCount(boundary) || !sameMultiset(values, canonical.slice(0, layer.units.length), boundary)) continue
-        seen[i]?.places.push(values)
-        seen[i]?.units.push(canonical)
+        if (layer.units.length !== unitCount(boundary)) continue
+        const units = firstOfUnits(canonical, boundary)
+        const offset = smallest(units) - smallest(values)
+        if (!sameMultiset(values, units, offset)) continue
+        seen[i]?.places.push(values.map((value) => value + offset))
+        seen[i]?.units.push(units)
       }
     }
   }
@@ -64,17 +67,26 @@ function unitCount({ shape }: ModuleTensor): number {
   return shape.length > 2 ? (shape[1] ?? 1) : (shape.at(-1) ?? 1)
 }
 
-function sameMultiset(values: readonly number[], canonical: readonly number[], { shape }: ModuleTensor): boolean {
-  if (shape.length > 2) return false // images: the order of channels is not worth the trouble here
+/** The first value of every unit: of a row, or of the first pixel of an image. */
+function firstOfUnits(canonical: readonly number[], boundary: ModuleTensor): readonly number[] {
+  const plane = boundary.shape.slice(2).reduce((product, size) => product * size, 1)
+  return Array.from({ length: unitCount(boundary) }, (_, unit) => canonical[unit * (boundary.shape.length > 2 ? plane : 1)] ?? 0)
+}
+
+function smallest(values: readonly number[]): number {
+  return values.reduce((least, value) => Math.min(least, value), Number.POSITIVE_INFINITY)
+}
+
+/** Quantised values lie in memory less their zero point, which shows as a constant difference. */
+function sameMultiset(values: readonly number[], canonical: readonly number[], offset: number): boolean {
   const sort = (list: readonly number[]): string => [...list].sort((a, b) => a - b).join()
-  return sort(values) === sort(canonical)
+  return sort(values.map((value) => value + offset)) === sort(canonical)
 }
 
 function readMemory(memory: Uint8Array, { address, units }: ExtractedLayer, boundary: ModuleTensor): number[] {
   const view = new DataView(memory.buffer)
-  const zeroPoint = boundary.quantization?.zeroPoint ?? 0
   return Array.from({ length: units.length }, (_, i) =>
-    boundary.elementType === 'float32' ? view.getFloat32(address + 4 * i, true) : view.getInt16(address + 2 * i, true) + zeroPoint,
+    boundary.elementType === 'float32' ? view.getFloat32(address + 4 * i, true) : view.getInt16(address + 2 * i, true),
   )
 }
 

@@ -14,7 +14,8 @@ import type { Lowering } from './lowering.ts'
 import { numberAt } from './number-at.ts'
 import { chooseTile } from './product-call.ts'
 import { emitProduct, packConstant } from './product-step.ts'
-import { requantizeEpilogue } from './products.ts'
+import { channelPlaces, restoredImage } from './permuted-channels.ts'
+import { inverse, requantizeEpilogue } from './products.ts'
 
 /** A convolution over prepared views. */
 export type Convolution = {
@@ -26,7 +27,9 @@ export type Convolution = {
   readonly arithmetic: GemmKernel['arithmetic']
   /** Weight of output channel o, group channel c, kernel row and column. */
   weight(o: number, c: number, y: number, x: number): number
-  /** Post-operations for the output channels of one group. */
+  /** Where the output's channels lie, if that is not in order; of one group only. */
+  readonly places?: Int32Array | undefined
+  /** Post-operations for the output channels of one group, in their own order. */
   epilogue(group: number): { readonly post: readonly PostOperation[]; readonly operands: readonly EpilogueOperand[] }
 }
 
@@ -69,7 +72,7 @@ export function emitConvolution(out: Lowering, convolution: Convolution): void {
       b: packConstant(out, arithmetic, source, vectors),
       depth: { segments: depth.segments, run: depth.run / unitElements },
       post: built.post,
-      operands: placeOperands(out, built.operands),
+      operands: placeOperands(out, built.operands, convolution.places),
     })
   }
 }
@@ -112,6 +115,27 @@ function imageInput(
   })
 }
 
+/** The input of a float convolution with its channels in order. */
+function channelsInOrder(
+  id: string,
+  node: GraphNode,
+  { state, window, outputShape }: { readonly state: GraphState; readonly window: Window2d; readonly outputShape: readonly number[] },
+): View {
+  const view = as2d(state.viewAsIs(id, node))
+  if (view.permutation?.axis !== 1 || view.strides[1] !== 1) return state.view(id, node)
+  return restoredImage(state.out, view, neededBorder(window, view.shape, outputShape))
+}
+
+function withPlaces(view: View, places: Int32Array | undefined): View {
+  return places === undefined ? view : { ...view, permutation: { axis: 1, places } }
+}
+
+/** The unit at each place. */
+function unitsAt(places: Int32Array | undefined): (place: number) => number {
+  const units = places === undefined ? undefined : inverse(places)
+  return (place) => units?.[place] ?? place
+}
+
 function shape2d(shape: readonly number[]): readonly number[] {
   return shape.length === 3 ? [shape[0] ?? 1, shape[1] ?? 1, 1, shape[2] ?? 1] : shape
 }
@@ -139,8 +163,10 @@ export function lowerConv(node: GraphNode, state: GraphState): void {
   // Only activations follow: whatever else reads [N, C, H, W] broadcasts along other axes than our columns.
   const relu = state.soleConsumer(epilogue.result)
   if (relu?.operation.operator === 'Relu') absorbEpilogue(node, state, { columns: -1, start: epilogue })
-  const input = imageInput(state.view(xId, node), window, { state, outputShape, arithmetic: 'f32' })
-  const output = allocateImage(state, epilogue.result, { storage: 'f32', group })
+  const input = imageInput(channelsInOrder(xId, node, { state, window, outputShape }), window, { state, outputShape, arithmetic: 'f32' })
+  const places = group === 1 ? channelPlaces(epilogue.result, state) : undefined
+  const output = withPlaces(allocateImage(state, epilogue.result, { storage: 'f32', group }), places)
+  const unit = unitsAt(places)
   const groupOut = (outputShape[1] ?? 1) / group
   const index = weightIndex(window, channels / group)
   emitConvolution(state.out, {
@@ -150,7 +176,8 @@ export function lowerConv(node: GraphNode, state: GraphState): void {
     window,
     group,
     arithmetic: 'f32',
-    weight: (o, c, y, x) => numberAt(weights, index(o, c, y, x)),
+    places,
+    weight: (o, c, y, x) => numberAt(weights, index(unit(o), c, y, x)),
     epilogue: (g) => ({
       post: epilogue.post,
       operands:
@@ -208,12 +235,12 @@ function integerConvolution({ node, state, operation, ids, build, storage }: Int
   const groupOut = (outputShape[1] ?? 1) / group
   const index = weightIndex(window, (state.shape(xId)[1] ?? 1) / group)
   const built = Array.from({ length: group }, (_, g) => build(groupOut, g * groupOut))
-  const input = imageInput(state.out.restored(centred(xId, xZero, { node, state })), window, {
-    state,
-    outputShape,
-    arithmetic: weights.arithmetic,
-  })
-  const output = allocateImage(state, result, { storage, zeroPoint: built[0]?.zeroPoint ?? 0, group })
+  const centredInput = centred(xId, xZero, { node, state })
+  const source = group === 1 && centredInput.permutation?.axis === 1 ? centredInput : state.out.restored(centredInput)
+  const input = imageInput(source, window, { state, outputShape, arithmetic: weights.arithmetic })
+  const places = group === 1 && storage === 'i16' ? channelPlaces(result, state) : undefined
+  const output = withPlaces(allocateImage(state, result, { storage, zeroPoint: built[0]?.zeroPoint ?? 0, group }), places)
+  const [unit, from] = [unitsAt(places), unitsAt(source.permutation?.places)]
   emitConvolution(state.out, {
     name: node.operation.operator,
     input,
@@ -221,7 +248,8 @@ function integerConvolution({ node, state, operation, ids, build, storage }: Int
     window,
     group,
     arithmetic: weights.arithmetic,
-    weight: (o, c, y, x) => weights.at(index(o, c, y, x), o),
+    places,
+    weight: (o, c, y, x) => weights.at(index(unit(o), from(c), y, x), unit(o)),
     epilogue: (g) => built[g] ?? { post: [], operands: [] },
   })
   state.finishValue(result, asShape(output, state.shape(result)), node.operation.operator)

@@ -16,7 +16,7 @@ export function lowerPool(node: GraphNode, state: GraphState): void {
   const result = node.outputs[0] ?? ''
   const shape = state.shape(result)
   const outputShape = shape.length === 3 ? [shape[0] ?? 1, shape[1] ?? 1, 1, shape[2] ?? 1] : shape
-  const view = poolable(as2d(state.view(xId, node)), node, state)
+  const view = poolable(as2d(channelwise(state.viewAsIs(xId, node), state)), node, state)
   const border = neededBorder(window, view.shape, outputShape)
   const isMax = operation.operator === 'MaxPool'
   const fill = !isMax ? 0 : view.storage === 'f32' ? Number.NEGATIVE_INFINITY : -32768
@@ -37,7 +37,14 @@ export function lowerPool(node: GraphNode, state: GraphState): void {
     window,
     ...(divisors === undefined ? {} : { divisors }),
   })
-  state.finishValue(result, asShape(output, shape), operation.operator)
+  const { permutation } = view
+  state.finishValue(result, asShape(permutation === undefined ? output : { ...output, permutation }, shape), operation.operator)
+}
+
+/** Every channel alone: permuted ones stay where they are. */
+function channelwise(view: View, state: GraphState): View {
+  const follows = view.permutation?.axis === 1 && (view.storage === 'f32' || view.storage === 'i16')
+  return follows ? view : state.out.restored(view)
 }
 
 // Bytes become int16 around zero: the order of values is what counts.
