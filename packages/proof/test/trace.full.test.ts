@@ -17,7 +17,7 @@ import { proveSmall } from './support/trace-games.ts'
 describe('verdicts of programs', async () => {
   const engine = await createProofEngine()
   for (const [name, spec] of Object.entries(smallLayers)) {
-    it(`${name}: is the verifier's for changes of bytes and 400 forgeries`, async () => {
+    it(`${name}: is the verifier's for changes of bytes and 200 forgeries`, async () => {
       const { statement, proof } = await proveSmall(engine, spec)
       const other = await proveSmall(engine, spec, 6)
       const program = buildVerifier(spec, { engine })
@@ -37,7 +37,7 @@ describe('verdicts of programs', async () => {
       const next = seeded(77)
       const pick = (n: number): number => Math.floor(next() * n)
       const special = [0n, 1n, r - 1n, r, 2n ** 256n - 1n, 2n ** 128n]
-      for (let n = 0; n < 400; n++) {
+      for (let n = 0; n < 200; n++) {
         const forged = proof.slice()
         const [a, b] = [33 * pick(points), 33 * pick(points)]
         const scalar = 33 * points + 32 * pick(scalars)

@@ -24,6 +24,8 @@ const MAX_POINTS = 1 << 18
 
 /**
  * The verifier of one layer spec as a program: a function of the spec alone.
+ * @example
+ * const { count, root } = buildVerifier(spec, { engine }) // what a model's owner registers
  * @throws UnsupportedLayerError when no proof exists for the spec.
  */
 export function buildVerifier(spec: LayerSpec, options: { readonly engine: ProofEngine }): Program {

@@ -60,7 +60,12 @@ export function runProgram(program: Program, input: VerifierInput, options: { re
   return kernels.scoped(() => new Trace(program, input, new Run(kernels, program, input).values()))
 }
 
-/** The trace of the verification of one proof. */
+/**
+ * The trace of the verification of one proof.
+ * @example
+ * const trace = traceVerification(statement, proof, { engine })
+ * if (trace.verdict) console.log(assertionOf(trace).assertion.traceRoot)
+ */
 export function traceVerification(
   statement: LayerStatement,
   proof: Uint8Array,
