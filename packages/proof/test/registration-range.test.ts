@@ -13,6 +13,7 @@ import { verifyRegistrationSlowly } from '../src/reference/registration-range.ts
 import { describedBounds, isAlwaysProvable, planRange } from '../src/registration-range/plan.ts'
 import { proveRegistration } from '../src/registration-range/prove-registration.ts'
 import { verifyRegistration } from '../src/registration-range/verify-registration.ts'
+import { Transcript } from '../src/transcript.ts'
 import { buildLayer, convolutionSpec, denseSpec, random, randomWeights, requantisation, seeded } from './support/layers.ts'
 import { honestOwner, lieAbout, type OwnerLie } from './support/lying-owner.ts'
 
@@ -144,6 +145,35 @@ describe('range argument of a registration', async () => {
     const high = proof.slice()
     high.set(scalarBytes(ORDER), 33 * points)
     assert.deepEqual(verifyRegistration(registration, high, options), { ok: false, failedCheck: 'scalar' })
+  })
+
+  it('every absorbed message matters', async () => {
+    const weights = await register(grouped)
+    const proof = await proveRegistration(weights, { engine, random, bounds })
+    const { absorb, absorbWord } = Transcript.prototype
+    const tags = ['layer', 'bounds', 'part', 'shifted', 'epsilon', 'announcements', 'c', 'index', 'spec', 'points', 'responses', 'gamma']
+    for (const dropped of tags) {
+      let used = 0
+      const skip = (tag: string): boolean => {
+        if (tag === dropped) used++
+        return tag === dropped
+      }
+      Transcript.prototype.absorb = function (tag, data) {
+        if (!skip(tag)) absorb.call(this, tag, data)
+      }
+      Transcript.prototype.absorbWord = function (tag, word) {
+        if (!skip(tag)) absorbWord.call(this, tag, word)
+      }
+      try {
+        const { ok } = verifyRegistration(weights.registration, proof, options)
+        assert.ok(used > 0, `${dropped} is absorbed`)
+        // gamma and the responses only choose how equations are added up
+        assert.equal(ok, dropped === 'gamma' || dropped === 'responses', dropped)
+      } finally {
+        Transcript.prototype.absorb = absorb
+        Transcript.prototype.absorbWord = absorbWord
+      }
+    }
   })
 
   it('two arguments about the same weights share no point and no response', async () => {
