@@ -1,8 +1,11 @@
 // Every byte of small proofs and thousands of forgeries: the program's verdict is the production verifier's. Minutes.
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
+import { assertQ8 } from '../../model/src/q8/assert-q8.ts'
+import { cifarNetwork } from '../bench/networks.ts'
 import { createProofEngine } from '../src/engine.ts'
 import { scalarBytes } from '../src/kernels/field.ts'
+import { describeNetwork } from '../src/network/describe-network.ts'
 import { proofLayout } from '../src/protocol/messages.ts'
 import { r } from '../src/reference/arithmetic.ts'
 import { verifyLayerSlowly } from '../src/reference/verify-layer-slowly.ts'
@@ -10,7 +13,9 @@ import { createRelation } from '../src/relation/create-relation.ts'
 import { buildVerifier } from '../src/trace/build-verifier.ts'
 import { traceVerification } from '../src/trace/trace.ts'
 import { verifyLayer } from '../src/verifier/verify-layer.ts'
+import { blockInput, gpt2Block } from './support/gpt2-block.ts'
 import { seeded } from './support/layers.ts'
+import { proveInference, registerNetwork, runNetwork } from './support/prove-network.ts'
 import { smallLayers } from './support/small-layers.ts'
 import { proveSmall } from './support/trace-games.ts'
 
@@ -51,5 +56,22 @@ describe('verdicts of programs', async () => {
         agree(forged, `forgery ${n}`)
       }
     })
+  }
+})
+
+it('every layer of a GPT-2 block and of a convolutional network is accepted by its program', async () => {
+  const engine = await createProofEngine()
+  const sizes = { tokens: 4, width: 16, heads: 2, hidden: 64 }
+  const network = cifarNetwork()
+  const cases = [
+    [assertQ8(gpt2Block(sizes)), blockInput(sizes)],
+    [network, new Int8Array(3 * 32 * 32).map((_, k) => ((k * 37) % 200) - 100)],
+  ] as const
+  for (const [model, input] of cases) {
+    const described = describeNetwork(model)
+    const registered = await registerNetwork(engine, described)
+    const { jobs, proof } = await proveInference(engine, registered, runNetwork(engine, described, [input]))
+    for (const [k, { statement }] of jobs.entries())
+      assert.equal(traceVerification(statement, proof.proofs[k] ?? new Uint8Array(0), { engine }).verdict, true, `layer ${k}`)
   }
 })

@@ -11,7 +11,8 @@ import { createRelation } from '../src/relation/create-relation.ts'
 import { buildVerifier } from '../src/trace/build-verifier.ts'
 import { execute, type Reads } from '../src/trace/execute.ts'
 import { hashPair, HashTree, rootOf } from '../src/trace/hash-tree.ts'
-import { decodeInstruction, encodeInstruction, instructionSet, operandsOf } from '../src/trace/instruction.ts'
+import { decodeInstruction, encodeInstruction, instructionSet, opcodeOf, operandsOf, type OpName } from '../src/trace/instruction.ts'
+import type { Program } from '../src/trace/program.ts'
 import { bytesAt, openSource, readOpening } from '../src/trace/source.ts'
 import { type Trace, traceVerification } from '../src/trace/trace.ts'
 import { verifyLayer } from '../src/verifier/verify-layer.ts'
@@ -44,6 +45,51 @@ describe('the program of a layer', async () => {
       assert.equal(toHex(buildVerifier({ ...spec }, { engine }).root), toHex(program.root))
     })
 
+    it(`${name}: checks every length, scalar and point, hashes every byte of the proof once and adds every point once`, () => {
+      const layout = proofLayout(createRelation(spec))
+      const nodes = Array.from({ length: program.count }, (_, k) => ({ k, ...program.instruction(k) }))
+      const named = (op: OpName) => nodes.filter(({ opcode }) => opcode === opcodeOf(op))
+      // the verdict, from its end to its beginning
+      const checked = new Map<OpName, number[]>()
+      let at = program.count - 1
+      for (let op = nameOf(program, at); op !== 'CONST_WORD'; at = program.instruction(at).a, op = nameOf(program, at))
+        checked.set(op, [...(checked.get(op) ?? []), program.instruction(at).b])
+      assert.deepEqual(program.instruction(at).immediate.at(-1), 1)
+      const sorted = (list: readonly number[] | undefined): readonly number[] => [...(list ?? [])].sort((a, b) => a - b)
+      assert.deepEqual(
+        sorted(checked.get('CANONICAL')),
+        named('WORD').map(({ k }) => k),
+      )
+      assert.deepEqual(
+        sorted(checked.get('VALID')),
+        named('POINT').map(({ k }) => k),
+      )
+      assert.deepEqual(
+        sorted(checked.get('EQ')),
+        named('LENGTH').map(({ k }) => k),
+      )
+      assert.deepEqual([checked.get('NONZERO')?.length, checked.get('IDENTITY')?.length], [1, 1])
+      assert.deepEqual(
+        named('LENGTH').map(({ a }) => a),
+        [0, 1, 2, 3, 4],
+      )
+      assert.deepEqual(
+        named('WORD').map(({ b }) => b),
+        Array.from({ length: layout.scalars }, (_, k) => 33 * layout.points + 32 * k),
+      )
+      let hashed = 0
+      for (const { a, b, c } of named('CHUNK')) {
+        assert.deepEqual([a, b], [0, hashed])
+        hashed += c
+      }
+      assert.equal(hashed, layout.bytes)
+      const added = sorted(named('MULADD').map(({ c }) => c))
+      assert.deepEqual(added, sorted([...named('POINT').map(({ k }) => k), ...added.filter((k) => nameOf(program, k) === 'CONST_POINT')]))
+      const generators = Math.max(layout.f1, layout.f2) + 2
+      assert.equal(added.length, named('POINT').length + generators)
+      assert.equal(named('POINT').filter(({ a }) => a === 0).length, layout.points)
+    })
+
     it(`${name}: says yes to the honest proof and no to a change of every message, commitment and word`, () => {
       assert.equal(verdict(statement, proof), true)
       const layout = proofLayout(createRelation(spec))
@@ -65,6 +111,8 @@ describe('the program of a layer', async () => {
     })
   }
 })
+
+const nameOf = (program: Program, k: number): OpName => instructionSet[program.instruction(k).opcode]?.name ?? 'CONST_WORD'
 
 const changed = (proof: Uint8Array, at: number, by: number): Uint8Array => proof.map((byte, k) => (k === at ? byte ^ by : byte))
 
