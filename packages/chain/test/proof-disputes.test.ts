@@ -17,6 +17,7 @@ import {
   fetchAssertion,
   fetchDisputeTerms,
   fetchGame,
+  fetchGameState,
   fetchIsVerified,
   fetchPublishedProof,
   fetchTokenBalance,
@@ -53,7 +54,7 @@ import {
   traceOf,
 } from './support/dispute.ts'
 import { randomWord, startTemporaryChain, warp } from './support/local-chain.ts'
-import { bytes32, toBytes } from './support/test-machine.ts'
+import { bytes32, instructionLeaf, openStep, toBytes, valueLeaf, word } from './support/test-machine.ts'
 
 const reverts = (reason: string) => (error: unknown) => error instanceof TransactionRevertedError && error.reason === reason
 const { posterBondWei: posterBond, challengerBondWei: challengerBond, moveSeconds } = defaultDisputeTerms
@@ -335,6 +336,24 @@ describe('disputes about layer proofs', () => {
     ]
     for (const substitute of substitutes) await assert.rejects(assertProof(poster, substitute), reverts('UnregisteredProgram'))
     await assertProof(poster, claim)
+  })
+
+  it('plays about a program of one instruction too', async () => {
+    const { owner, modelId, network, artifact, ...rest } = await publishLayer(chain)
+    const one = program[0] ?? assert.fail()
+    const single = { root: instructionLeaf(0, one), steps: 1 }
+    const commitments = { artifact, q8: null, proof: keccak(encodeProofNetwork(network)), fhe: null }
+    await registerPrograms(owner, { modelId, commitments, network, programs: [single] })
+    const made = claimOf(chain, { owner, modelId, ...rest }, { proof: makeProof(true) })
+    const claim = { ...made.claim, program: single, traceRoot: valueLeaf(0, word(1n)), verdictPath: [] }
+    await assert.rejects(assertProof(poster, { ...claim, traceRoot: valueLeaf(0, word(0n)) }), reverts('WrongVerdict'))
+    const { assertionId, subject } = await assertProof(poster, claim)
+    const key = { assertionId, challenger: challenger.address }
+    await challengeProof(challenger, assertionId)
+    assert.equal((await fetchGameState(chain.connection, key))?.game.turn, 'step')
+    const step = openStep(0, [one], { values: [word(1n)], pathTo: () => [] }, made.surroundings)
+    await executeStep(poster, key, { subject, step })
+    assert.deepEqual((await fetchGameState(chain.connection, key))?.game, { turn: 'over', winner: 'poster' })
   })
 
   it('anchors batches of proofs, whose members anybody shows offline', async () => {
