@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
-import { type LayerStatement, toHex } from '@tacit/protocol'
+import { type LayerSpec, type LayerStatement, toHex } from '@tacit/protocol'
 import fc from 'fast-check'
 import { dataDigest } from '../src/digest.ts'
 import { createProofEngine } from '../src/engine.ts'
@@ -176,6 +176,16 @@ describe('the trace of a proof', async () => {
 })
 
 const wordOf = (value: bigint): Uint8Array => Uint8Array.from({ length: 32 }, (_, k) => Number((value >> BigInt(8 * (31 - k))) & 255n))
+
+describe('programs', () => {
+  it('are refused for layers that no transaction could hold', () => {
+    const spec = smallLayers['table']
+    assert.ok(spec?.kind === 'table')
+    const huge: LayerSpec = { ...spec, size: 1 << 19, chunk: 8, slots: 8 }
+    assert.throws(() => buildVerifier({ ...huge, slots: 1 }, { engine }), { code: 'proof.unsupported-layer' })
+    assert.throws(() => buildVerifier({ ...spec, size: 0 }, { engine }), { code: 'proof.unsupported-layer' })
+  })
+})
 
 describe('openings', () => {
   it('bytes of a source open against its digest, and no others do', () => {

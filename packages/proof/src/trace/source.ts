@@ -16,7 +16,10 @@ export const [CONTEXT_WORD, REGISTRATION_WORD, FIRST_SOURCE_WORD] = [0, 1, 2] as
 /** What an assertion is about: seven words, and the bytes behind five of them. */
 export type VerifierInput = { readonly words: readonly Uint8Array[]; readonly sources: readonly Uint8Array[] }
 
-/** The public words and sources of a statement and its proof. */
+/**
+ * The public words and sources of a statement and its proof.
+ * @throws MalformedError when a commitment is no hexadecimal: a chain is given bytes, so nothing can be asserted about such a statement.
+ */
 export function verifierInput(statement: LayerStatement, proof: Uint8Array): VerifierInput {
   const bytes = (points: `0x${string}` | null | undefined): Uint8Array => (points ? parseHex(points, 'Commitments') : new Uint8Array(0))
   const { spec, context, inputs } = statement
