@@ -27,37 +27,45 @@ export function buildMap(program: MapProgram, space: MapShape): FunctionBuilder 
   const merged = mergeAxes(space.shape, [...space.inputs, space.output])
   const f = new FunctionBuilder(Array.from({ length: program.operands + 1 }, () => 'i32' as const))
   const output = program.operands
-  const loaded = f.locals('v128', program.operands)
   const width = merged.shape.at(-1) ?? 1
   const innermost = merged.strides.map((list) => list.at(-1) ?? 1)
   const dense = innermost[output] === 1 && innermost.every((step) => step === 0 || step === 1) && width >= 4
 
-  const apply = (load: (operand: number) => void): void => {
-    for (let operand = 0; operand < program.operands; operand++) {
-      load(operand)
-      f.set(loaded[operand] ?? 0)
+  /** The results of the program on several vectors at once; `load` pushes an operand of one of them. */
+  const apply = (vectors: number, load: (operand: number, vector: number) => void): readonly Local[] => {
+    const keepEach = (push: (vector: number) => void): readonly Local[] =>
+      Array.from({ length: vectors }, (_, vector) => {
+        push(vector)
+        const local = f.local('v128')
+        f.set(local)
+        return local
+      })
+    const values = Array.from({ length: program.operands }, (_, operand) => keepEach((vector) => load(operand, vector)))
+    for (const { function: line, inputs } of program.instructions) {
+      const [first = 0] = inputs
+      const several = line.emitSeveral?.(f, values[first] ?? [])
+      const each = (vector: number): void =>
+        line.emit(
+          f,
+          inputs.map((input) => values[input]?.[vector] ?? 0),
+        )
+      values.push(several ?? keepEach(each))
     }
-    const values: Local[] = [...loaded]
-    for (const [index, line] of program.instructions.entries()) {
-      line.function.emit(
-        f,
-        line.inputs.map((input) => values[input] ?? 0),
-      )
-      if (index + 1 === program.instructions.length) return
-      const local = f.local('v128')
-      f.set(local)
-      values.push(local)
-    }
+    return values.at(-1) ?? []
   }
-  const four = (): void => {
-    f.get(output)
-    apply((operand) => void f.get(operand).memory(innermost[operand] === 1 ? 'v128.load' : 'v128.load32_splat'))
-    f.memory('v128.store')
+  const fours = (vectors: number): void => {
+    const results = apply(vectors, (operand, vector) => {
+      if (innermost[operand] === 1) f.get(operand).memory('v128.load', 16 * vector)
+      else f.get(operand).memory('v128.load32_splat')
+    })
+    for (const [vector, result] of results.entries())
+      f.get(output)
+        .get(result)
+        .memory('v128.store', 16 * vector)
   }
   const one = (): void => {
-    f.get(output)
-    apply((operand) => void f.get(operand).memory('v128.load32_splat'))
-    f.memoryLane('v128.store32_lane', 0)
+    const [result = 0] = apply(1, (operand) => void f.get(operand).memory('v128.load32_splat'))
+    f.get(output).get(result).memoryLane('v128.store32_lane', 0)
   }
   const walkers = merged.strides.map((list, pointer) => ({ pointer, steps: list.map((step) => 4 * step) }))
   if (!dense) {
@@ -69,8 +77,14 @@ export function buildMap(program: MapProgram, space: MapShape): FunctionBuilder 
     for (const [pointer, step] of innermost.entries()) f.advance(pointer, 4 * elements * step)
   }
   emitLoops(f, merged.shape.slice(0, -1), outer, () => {
-    f.repeat(Math.floor(width / 4), () => {
-      four()
+    // Four vectors share each constant that the engine has no register for.
+    const together = program.instructions.some((line) => line.function.emitSeveral) ? 4 : 1
+    f.repeat(Math.floor(width / (4 * together)), () => {
+      fours(together)
+      move(4 * together)
+    })
+    f.repeat(Math.floor(width / 4) % together, () => {
+      fours(1)
       move(4)
     })
     f.repeat(width % 4, () => {

@@ -1,37 +1,43 @@
-// Kernels over rows of consecutive float32: reductions, softmax, normalisations. Sums are the sixteen-lane sums of
+// Kernels over rows of consecutive float32: reductions and normalisations. Sums are the sixteen-lane sums of
 // docs/spec/f32.md: element i goes to lane i mod 16, then lanes are folded 8, 4, 2, 1.
 import { FunctionBuilder, type Local } from '@tacit/wasm'
 import { splatF32 } from './post-operation.ts'
-import { emitExp, unaryFunctions } from './vector-math.ts'
+import { keep } from './stepwise-math.ts'
 
 const zero = new Uint8Array(16)
 
-function keep(f: FunctionBuilder): Local {
-  const local = f.local('v128')
-  f.set(local)
-  return local
+/** Calls `body` for each vector of a row; `lanes` is 4, or less for the last one, which may read past the row. */
+export function eachVector(
+  f: FunctionBuilder,
+  size: number,
+  pointers: readonly Local[],
+  body: (vector: number, lanes: number) => void,
+): void {
+  eachFour(f, size, pointers, (lanes) => {
+    for (const [vector, count] of lanes.entries()) body(vector, count)
+  })
 }
 
-/** Calls `body` for each vector of a row; `lanes` is 4, or less for the last one, which may read past the row. */
-function eachVector(f: FunctionBuilder, size: number, pointers: readonly Local[], body: (vector: number, lanes: number) => void): void {
+/** The same for up to four vectors at once. */
+export function eachFour(f: FunctionBuilder, size: number, pointers: readonly Local[], body: (lanes: readonly number[]) => void): void {
   const move = (bytes: number): void => {
     for (const pointer of pointers) f.advance(pointer, bytes)
   }
   f.repeat(Math.floor(size / 16), () => {
-    for (let vector = 0; vector < 4; vector++) body(vector, 4)
+    body([4, 4, 4, 4])
     move(64)
   })
   const rest = size % 16
-  for (let vector = 0; 4 * vector < rest; vector++) body(vector, Math.min(4, rest - 4 * vector))
+  if (rest > 0) body(Array.from({ length: Math.ceil(rest / 4) }, (_, vector) => Math.min(4, rest - 4 * vector)))
   move(-64 * Math.floor(size / 16))
 }
 
 /** Lanes at and past `lanes` cleared. */
-function maskLanes(f: FunctionBuilder, lanes: number): void {
+export function maskLanes(f: FunctionBuilder, lanes: number): void {
   if (lanes < 4) f.v128(laneMask(lanes)).op('v128.and')
 }
 
-function storeLanes(f: FunctionBuilder, { pointer, value, offset, lanes }: Store): void {
+export function storeLanes(f: FunctionBuilder, { pointer, value, offset, lanes }: Store): void {
   if (lanes === 4) f.get(pointer).get(value).memory('v128.store', offset)
   else
     for (let lane = 0; lane < lanes; lane++)
@@ -58,7 +64,7 @@ function emitLaneSum(f: FunctionBuilder, { pointer, size, term }: { pointer: Loc
   foldLanes(f, lanes)
 }
 
-function foldLanes(f: FunctionBuilder, lanes: readonly Local[]): void {
+export function foldLanes(f: FunctionBuilder, lanes: readonly Local[]): void {
   const [a = 0, b = 0, c = 0, d = 0] = lanes
   f.get(a).get(c).op('f32x4.add').get(b).get(d).op('f32x4.add', 'f32x4.add').set(a)
   f.get(a).get(a).get(a).shuffle([8, 9, 10, 11, 12, 13, 14, 15, 8, 9, 10, 11, 12, 13, 14, 15]).op('f32x4.add').set(a)
@@ -83,33 +89,11 @@ function emitExtreme(f: FunctionBuilder, { pointer, size, kind }: { pointer: Loc
   for (let lane = 0; lane < 3; lane++) f.op(`f32.${kind}`)
 }
 
-/**
- * The greatest of a row in every lane, NaN left out, sign of zero either; for softmax, where neither changes a bit: a NaN makes
- * the sum NaN, and x - m is the same but for the sign of a zero, whose exponential is 1. Four maxima side by side and no
- * scalars, so that one row hardly waits for another.
- */
-function emitRowMaximum(f: FunctionBuilder, { pointer, size }: { pointer: Local; size: number }): void {
-  const best = f.locals('v128', 4)
-  for (const local of best) f.hoisted(splatF32(Number.NEGATIVE_INFINITY)).set(local)
-  eachVector(f, size, [pointer], (vector, lanes) => {
-    const local = best[vector] ?? 0
-    f.get(local)
-      .get(pointer)
-      .memory('v128.load', 16 * vector)
-    if (lanes < 4) f.hoisted(splatF32(Number.NEGATIVE_INFINITY)).v128(laneMask(lanes)).op('v128.bitselect')
-    f.op('f32x4.pmax').set(local)
-  })
-  const [a = 0, b = 0, c = 0, d = 0] = best
-  f.get(a).get(b).op('f32x4.pmax').get(c).get(d).op('f32x4.pmax', 'f32x4.pmax').set(a)
-  f.get(a).get(a).get(a).shuffle([8, 9, 10, 11, 12, 13, 14, 15, 0, 1, 2, 3, 4, 5, 6, 7]).op('f32x4.pmax').set(a)
-  f.get(a).get(a).get(a).shuffle([4, 5, 6, 7, 0, 1, 2, 3, 12, 13, 14, 15, 8, 9, 10, 11]).op('f32x4.pmax')
-}
-
-function laneMask(lanes: number): Uint8Array {
+export function laneMask(lanes: number): Uint8Array {
   return new Uint8Array(Int32Array.from([0, 1, 2, 3], (lane) => (lane < lanes ? -1 : 0)).buffer)
 }
 
-function eachRow(
+export function eachRow(
   f: FunctionBuilder,
   { rows, pointers }: { rows: number; pointers: readonly { local: Local; bytes: number }[] },
   body: () => void,
@@ -156,67 +140,6 @@ function emitProduct(f: FunctionBuilder, size: number): void {
   f.f32(1).set(product)
   f.repeat(size, () => void f.get(product).get(0).memory('f32.load').op('f32.mul').set(product).advance(0, 4))
   f.advance(0, -4 * size).get(product)
-}
-
-/** The function (x, y): softmax, or its logarithm, of each row. */
-export function buildSoftmax(kind: 'Softmax' | 'LogSoftmax', { rows, size }: RowShape): FunctionBuilder {
-  const f = new FunctionBuilder(['i32', 'i32'])
-  const maximum = f.local('v128')
-  eachRow(
-    f,
-    {
-      rows,
-      pointers: [
-        { local: 0, bytes: 4 * size },
-        { local: 1, bytes: 4 * size },
-      ],
-    },
-    () => {
-      emitRowMaximum(f, { pointer: 0, size })
-      f.set(maximum)
-      const shifted = (vector: number): void =>
-        void f
-          .get(0)
-          .memory('v128.load', 16 * vector)
-          .get(maximum)
-          .op('f32x4.sub')
-      const lanes = f.locals('v128', 4)
-      for (const lane of lanes) f.v128(zero).set(lane)
-      eachVector(f, size, [0, 1], (vector, count) => {
-        shifted(vector)
-        emitExp(f)
-        const e = keep(f)
-        if (kind === 'Softmax') storeLanes(f, { pointer: 1, value: e, offset: 16 * vector, lanes: count })
-        f.get(lanes[vector] ?? 0).get(e)
-        maskLanes(f, count)
-        f.op('f32x4.add').set(lanes[vector] ?? 0)
-      })
-      foldLanes(f, lanes)
-      if (kind === 'Softmax') {
-        const sum = f.local('f32')
-        f.set(sum).f32(1).get(sum).op('f32.div')
-      }
-      f.op('f32x4.splat')
-      if (kind === 'LogSoftmax') {
-        const sum = keep(f)
-        unaryFunctions['Log']?.emit(f, [sum])
-      }
-      const factor = keep(f)
-      eachVector(f, size, [0, 1], (vector, count) => {
-        if (kind === 'Softmax')
-          f.get(1)
-            .memory('v128.load', 16 * vector)
-            .get(factor)
-            .op('f32x4.mul')
-        else {
-          shifted(vector)
-          f.get(factor).op('f32x4.sub')
-        }
-        storeLanes(f, { pointer: 1, value: keep(f), offset: 16 * vector, lanes: count })
-      })
-    },
-  )
-  return f
 }
 
 export type NormalizationKernel = RowShape & { readonly centred: boolean; readonly bias: boolean; readonly epsilon: number }

@@ -1,94 +1,20 @@
 // The elementwise functions of docs/spec/f32.md, four at a time: every operation in the order and with the rounding that
 // page gives. Where an instruction is shorter than the definition, the comment says why the bits are the same.
-import { expPolynomial, erfDenominator, erfNumerator, logPolynomial, tanhDenominator, tanhNumerator } from '@tacit/model'
+import { erfDenominator, erfNumerator, logPolynomial, tanhDenominator, tanhNumerator } from '@tacit/model'
 import type { FunctionBuilder, Local, Opcode } from '@tacit/wasm'
-import { roundingMagic, splatF32, splatI32 } from './post-operation.ts'
+import { splatI32 } from './post-operation.ts'
+import { constant, each, emitExp, emitExps, emitRationals, f32, horner, keep, ln2High, ln2Low, type Several } from './stepwise-math.ts'
 
 /** A function of vectors: pushes its result. */
 export type VectorFunction = {
   readonly key: string
   emit(f: FunctionBuilder, inputs: readonly Local[]): void
+  /** The same on several vectors at once, step by step, so that a constant is fetched once for all; of functions of one input. */
+  emitSeveral?(f: FunctionBuilder, inputs: readonly Local[]): readonly Local[]
 }
 
-const f32 = Math.fround
-const ln2High = 0.693359375
-const ln2Low = f32(-2.121944400546906e-4)
-
-// Zero is made in one instruction where it stands.
-function constant(f: FunctionBuilder, value: number): FunctionBuilder {
-  return value === 0 ? f.v128(splatF32(value)) : f.hoisted(splatF32(value))
-}
-
-function keep(f: FunctionBuilder): Local {
-  const local = f.local('v128')
-  f.set(local)
-  return local
-}
-
-/** Horner's rule, coefficients ascending; pushes the sum. */
-function horner(f: FunctionBuilder, coefficients: readonly number[], t: Local): void {
-  constant(f, coefficients[coefficients.length - 1] ?? 0)
-  for (let k = coefficients.length - 2; k >= 0; k--) {
-    f.get(t).op('f32x4.mul')
-    constant(f, coefficients[k] ?? 0).op('f32x4.add')
-  }
-}
-
-/** min(max(x, lo), hi) for bounds other than zero: with x first, pmax and pmin keep NaN, and no zeros meet. */
-function clamp(f: FunctionBuilder, lo: number, hi: number): void {
-  constant(f, lo).op('f32x4.pmax')
-  constant(f, hi).op('f32x4.pmin')
-}
-
-/** e^x of the value on the stack. */
-export function emitExp(f: FunctionBuilder): void {
-  clamp(f, -104, 89)
-  const x = keep(f)
-  // nearest(x log2 e) by the rounding constant: its bits give the integer n as well.
-  f.get(x)
-  constant(f, f32(Math.LOG2E)).op('f32x4.mul')
-  constant(f, roundingMagic).op('f32x4.add')
-  const shifted = keep(f)
-  f.get(shifted)
-  constant(f, roundingMagic).op('f32x4.sub')
-  const n = keep(f)
-  f.get(shifted).hoisted(splatF32(roundingMagic)).op('i32x4.sub')
-  const whole = keep(f)
-  f.get(x).get(n)
-  constant(f, ln2High).op('f32x4.mul', 'f32x4.sub').get(n)
-  constant(f, ln2Low).op('f32x4.mul', 'f32x4.sub')
-  const r = keep(f)
-  horner(f, expPolynomial, r)
-  f.get(r).op('f32x4.mul').get(r).op('f32x4.mul').get(r).op('f32x4.add')
-  constant(f, 1).op('f32x4.add')
-  f.get(whole).i32(1).op('i32x4.shr_s')
-  const half = keep(f)
-  f.get(half).hoisted(splatI32(127)).op('i32x4.add').i32(23).op('i32x4.shl', 'f32x4.mul')
-  f.get(whole).get(half).op('i32x4.sub').hoisted(splatI32(127)).op('i32x4.add').i32(23).op('i32x4.shl', 'f32x4.mul')
-}
-
-/** (x P(x^2)) / Q(x^2) with x clamped to the limit, clamped to 1. */
-function emitRational(f: FunctionBuilder, { limit, numerator, denominator }: Rational): void {
-  clamp(f, -limit, limit)
-  const x = keep(f)
-  f.get(x).get(x).op('f32x4.mul')
-  const t = keep(f)
-  f.get(x)
-  horner(f, numerator, t)
-  f.op('f32x4.mul')
-  horner(f, denominator, t)
-  f.op('f32x4.div')
-  clamp(f, -1, 1)
-}
-type Rational = { readonly limit: number; readonly numerator: readonly number[]; readonly denominator: readonly number[] }
-
-function emitErf(f: FunctionBuilder): void {
-  emitRational(f, { limit: 4, numerator: erfNumerator, denominator: erfDenominator })
-}
-
-function emitTanh(f: FunctionBuilder): void {
-  emitRational(f, { limit: 9, numerator: tanhNumerator, denominator: tanhDenominator })
-}
+const emitErfs: Several = (f, inputs) => emitRationals(f, { limit: 4, numerator: erfNumerator, denominator: erfDenominator }, inputs)
+const emitTanhs: Several = (f, inputs) => emitRationals(f, { limit: 9, numerator: tanhNumerator, denominator: tanhDenominator }, inputs)
 
 /** ln x of the value on the stack. */
 function emitLog(f: FunctionBuilder): void {
@@ -152,6 +78,17 @@ function unary(key: string, emit: (f: FunctionBuilder) => void): VectorFunction 
   }
 }
 
+function several(key: string, emitSeveral: Several): VectorFunction {
+  return {
+    key,
+    emit: (f, inputs) => {
+      const [y = 0] = emitSeveral(f, inputs.slice(0, 1))
+      f.get(y)
+    },
+    emitSeveral,
+  }
+}
+
 function single(name: Opcode): VectorFunction {
   return unary(name, (f) => void f.op(name))
 }
@@ -181,17 +118,17 @@ export const unaryFunctions: Readonly<Record<string, VectorFunction>> = {
     key: 'reciprocal',
     emit: (f, [x = 0]) => void constant(f, 1).get(x).op('f32x4.div'),
   },
-  Exp: unary('exp', emitExp),
+  Exp: several('exp', emitExps),
   Log: unary('log', emitLog),
-  Erf: unary('erf', emitErf),
-  Tanh: unary('tanh', emitTanh),
+  Erf: several('erf', emitErfs),
+  Tanh: several('tanh', emitTanhs),
   Relu: unary('relu', (f) => void constant(f, 0).op('f32x4.max')),
-  Sigmoid: unary('sigmoid', (f) => {
-    f.op('f32x4.neg')
-    emitExp(f)
-    const e = keep(f)
-    constant(f, 1)
-    constant(f, 1).get(e).op('f32x4.add', 'f32x4.div')
+  Sigmoid: several('sigmoid', (f, inputs) => {
+    const negated = each(f, inputs, (x) => void f.get(x).op('f32x4.neg'))
+    return each(f, emitExps(f, negated), (e) => {
+      constant(f, 1)
+      constant(f, 1).get(e).op('f32x4.add', 'f32x4.div')
+    })
   }),
   Softplus: {
     key: 'softplus',
@@ -257,24 +194,22 @@ export function elu(alpha: number): VectorFunction {
 
 /** (0.5 x) (1 + erf(x sqrt(1/2))), or with tanh: see the specification. */
 export function gelu(approximate: 'none' | 'tanh'): VectorFunction {
-  return {
-    key: `gelu ${approximate}`,
-    emit: (f, [x = 0]) => {
+  return several(`gelu ${approximate}`, (f, inputs) => {
+    const inner = each(f, inputs, (x) => {
       if (approximate === 'none') {
         f.get(x)
         constant(f, f32(Math.SQRT1_2)).op('f32x4.mul')
-        emitErf(f)
-      } else {
-        constant(f, f32(0.7978845608028654)).get(x)
-        constant(f, f32(0.044715)).get(x).get(x).op('f32x4.mul').get(x).op('f32x4.mul', 'f32x4.mul', 'f32x4.add', 'f32x4.mul')
-        emitTanh(f)
+        return
       }
-      const inner = keep(f)
-      f.get(x)
+      constant(f, f32(0.7978845608028654)).get(x)
+      constant(f, f32(0.044715)).get(x).get(x).op('f32x4.mul').get(x).op('f32x4.mul', 'f32x4.mul', 'f32x4.add', 'f32x4.mul')
+    })
+    return each(f, approximate === 'none' ? emitErfs(f, inner) : emitTanhs(f, inner), (y, i) => {
+      f.get(inputs[i] ?? 0)
       constant(f, 0.5).op('f32x4.mul')
-      constant(f, 1).get(inner).op('f32x4.add', 'f32x4.mul')
-    },
-  }
+      constant(f, 1).get(y).op('f32x4.add', 'f32x4.mul')
+    })
+  })
 }
 
 /** min(max(x, lo), hi) */
