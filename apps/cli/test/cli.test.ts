@@ -16,6 +16,7 @@ type Performed = {
   readonly price: string
   readonly receipt: string
   readonly checkpoint: string
+  readonly openings: string
   readonly verified: boolean
 }
 type Up = { readonly ok: boolean; readonly gateway: string; readonly network: { readonly chainUrl: string; readonly relayUrl: string } }
@@ -129,6 +130,33 @@ describe('the tacit command', () => {
         runCli(home, 'verify', join(root, 'flipped.json'), '--checkpoint', done.checkpoint, '--json'),
       ])
       assert.deepEqual([good.code, open.code, bad.code], [0, 2, 1])
+    })
+
+    it('runs the model of a receipt again from its openings, to the bit and layer by layer', async () => {
+      const file = join(root, 'zeros.json')
+      writeFileSync(file, JSON.stringify(new Array(64).fill(0.25)))
+      const bought = (await runCli(home, 'infer', '--model', 'mine', '--input', file, '--json')).json as Performed
+      const replay = (model: string) =>
+        runCli(
+          home,
+          'verify',
+          bought.receipt,
+          '--checkpoint',
+          bought.checkpoint,
+          '--openings',
+          bought.openings,
+          '--replay',
+          model,
+          '--json',
+        )
+      const [again, other] = await Promise.all([
+        replay(join(root, 'mine.onnx')),
+        replay(join(zooDirectory, 'digits', 'digits-square.onnx')),
+      ])
+      const statuses = (run: Awaited<ReturnType<typeof runCli>>) =>
+        (run.json as { replay: readonly { check: string; status: string }[] }).replay.map(({ check, status }) => `${check} ${status}`)
+      assert.deepEqual([again.code, statuses(again)], [0, ['model file PASS', 'answer PASS', 'trace PASS']], again.stderr)
+      assert.deepEqual([other.code, statuses(other)], [1, ['model file SKIP', 'answer FAIL', 'trace FAIL']], other.stderr)
     })
 
     it('invites another directory, which gets money from the faucet, buys an inference and checks it by its own checkpoint', async () => {
