@@ -103,7 +103,6 @@ describe('attacks on statements', async () => {
   it('specs with fractions, zeros, infinities, missing and surplus fields are refused, never thrown at and never looped over', () => {
     const { statement, proof } = dense
     const numbers = [Number.NaN, Number.POSITIVE_INFINITY, 0.5, -1, 0, 2 ** 40, '3', null, undefined] as unknown as number[]
-    const started = performance.now()
     for (const base of [spec, rescale, convolutionSpec({ requantisation: small })] as LayerSpec[]) {
       for (const key of Object.keys(base).filter((name) => name !== 'kind' && name !== 'inputZeroPoint' && name !== 'bias')) {
         for (const value of numbers) {
@@ -119,7 +118,6 @@ describe('attacks on statements', async () => {
     assert.throws(() => createRelation({ ...spec, requantisation: { ...small, high: 300 } }), { code: 'proof.unsupported-layer' })
     assert.throws(() => createRelation({ ...spec, extra: 1 } as LayerSpec), { code: 'proof.unsupported-layer' })
     assert.throws(() => createRelation({ kind: 'unknown' } as unknown as LayerSpec), { code: 'proof.unsupported-layer' })
-    assert.ok(performance.now() - started < 5000)
   })
 
   it('an argmax over more values than an int8 index can name is refused', () => {
@@ -142,7 +140,7 @@ describe('attacks on statements', async () => {
       registration: registerLayer(huge, { layerIndex }),
       inputs: [layerIndex],
     }))
-    const started = performance.now()
+    const before = process.cpuUsage()
     const network = parseProvableNetwork(JSON.parse(JSON.stringify({ inputCount: 1, layers, outputs: [2000] })))
     const verdict = verifyNetwork(
       network,
@@ -150,8 +148,8 @@ describe('attacks on statements', async () => {
       { engine, context: requestContext(), expected: { network: networkDigest(network), inputs: [], outputs: [] } },
     )
     assert.deepEqual(verdict, { ok: false, failedCheck: 'count' })
-    // numbering the outputs of every layer took four minutes
-    assert.ok(performance.now() - started < 10_000, `${performance.now() - started} ms`)
+    // numbering the outputs of every layer took four minutes of computing
+    assert.ok(process.cpuUsage(before).user < 20e6)
   })
 
   it('no proofs prove nothing', () => {
@@ -358,12 +356,13 @@ describe('attacks on statements', async () => {
     ;[1, n, n].forEach((value, k) => {
       view.setUint32(8 + 4 * k, value)
     })
-    const started = performance.now()
-    await assert.rejects(parseOpening(bytes, { engine }), { code: 'protocol.malformed' })
+    const own = await createProofEngine()
+    const before = own.memoryBytes
+    await assert.rejects(parseOpening(bytes, { engine: own }), { code: 'protocol.malformed' })
     const layout = { groups: 1, length: n, chunk: n }
-    await assert.rejects(commitActivation(new Int8Array(n), layout, { engine, random }), { code: 'proof.witness-mismatch' })
-    // it took three seconds, and half a minute for the megabyte that an opening may have
-    assert.ok(performance.now() - started < 500, `${performance.now() - started} ms`)
+    await assert.rejects(commitActivation(new Int8Array(n), layout, { engine: own, random }), { code: 'proof.witness-mismatch' })
+    // the generators took nine megabytes and three seconds; half a minute for the megabyte that an opening may have
+    assert.equal(own.memoryBytes, before)
   })
 
   it('commitments that are generators, opposite or equal: true proofs about them are accepted, the identity is no commitment', async () => {
