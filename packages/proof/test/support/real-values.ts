@@ -4,7 +4,7 @@ import type { Q8Layer, Q8Model } from '../../../model/src/q8/q8-model.ts'
 
 /** Values of every boundary, minus the zero point. */
 export function runReal(model: Q8Model, input: Int8Array, of: (x: number) => number): readonly Float64Array[] {
-  const values = [Float64Array.from(input, (x) => x - (model.boundaries[0]?.zeroPoint ?? 0))]
+  const values: Float64Array[] = [Float64Array.from(input, (x) => x - (model.boundaries[0]?.zeroPoint ?? 0))]
   for (const layer of model.layers) values.push(real(model, layer, values, of))
   return values
 }
