@@ -15,8 +15,11 @@ export type CrewMessage = {
   readonly count: number
 }
 
-/** Words of the board: order number, kind (1 prepare, 2 finish, 3 stop), slot, size of the request, members that finished all orders. */
-export const boardWords = { order: 0, kind: 1, slot: 2, size: 3, idle: 4 } as const
+/** Words of the board: twice the order's number (odd while it is written), its kind, slot, size of the request. */
+export const boardWords = { order: 0, kind: 1, slot: 2, size: 3 } as const
+
+/** What an order asks for. */
+export const orderKinds = { prepare: 1, finish: 2, stop: 3 } as const
 
 /** Bytes of the board: words, seed, mask seed, request. */
 export const boardOffsets = { seed: 64, maskSeed: 96, request: 128 } as const

@@ -6,10 +6,10 @@ import { layOutSession } from '../circuit/session-layout.ts'
 import type { EvaluationKeys } from '../ckks/evaluation-keys.ts'
 import { unpackFirstPart } from '../ckks/seeded-ciphertext.ts'
 import { at, range } from '../internal/at.ts'
-import { CrewFailure, clearBoard, createCrewMember, crewBoardBytes } from '../internal/crew.ts'
+import { CrewFailure, createCrewMember, crewBoardBytes } from '../internal/crew.ts'
 import { createSharedRing, type Ring, ringLayout } from '../internal/ring.ts'
 import { getParameters } from '../parameters.ts'
-import { boardOffsets, boardWords, type CrewMessage } from './crew-message.ts'
+import { boardOffsets, boardWords, type CrewMessage, orderKinds } from './crew-message.ts'
 
 /** A runner on several threads. Its bytes are those of one thread. */
 export type CrewRunner = AsyncDisposable & {
@@ -48,7 +48,7 @@ export function createCrew(threads: number): CrewRunner {
       await Promise.all(started)
     },
     [Symbol.asyncDispose]: async () => {
-      order?.(3, 0)
+      order?.(orderKinds.stop, 0)
       await Promise.all(helpers.map((helper) => helper.terminate()))
     },
   }
@@ -71,44 +71,47 @@ function startCrew(encoded: EncodedNetwork, keys: EvaluationKeys, slots: number,
   }
   const member = createCrewMember(steps, 0, threads)
   const ring: Ring = { ...alone, crew: member }
-  // Helpers may still be catching up with the order before, whose steps are all done: nothing is cleared under them.
-  const settle = (): void => {
-    const expected = (threads - 1) * (words[boardWords.order] ?? 0)
-    for (let idle = Atomics.load(words, boardWords.idle); idle < expected; idle = Atomics.load(words, boardWords.idle))
-      Atomics.wait(words, boardWords.idle, idle, 1)
-  }
+  let number = 0
   const order = (kind: number, slot: number, set: () => void = () => undefined): void => {
-    settle()
-    clearBoard(steps)
-    member.begin()
-    set()
+    number++
+    // Odd while it is written: a helper that reads meanwhile reads again.
+    Atomics.store(words, boardWords.order, 2 * number - 1)
     words[boardWords.kind] = kind
     words[boardWords.slot] = slot
-    Atomics.add(words, boardWords.order, 1)
+    set()
+    member.begin(number)
+    Atomics.store(words, boardWords.order, 2 * number)
     Atomics.notify(words, boardWords.order)
+  }
+  const guard = <T>(work: () => T): T => {
+    try {
+      return work()
+    } catch (error) {
+      member.abandon()
+      throw error
+    }
   }
   const runner: RequestRunner = {
     ring,
     slots,
     prepare: (slot, seed, maskSeed) => {
-      order(1, slot, () => {
+      order(orderKinds.prepare, slot, () => {
         bytes.set(seed, boardOffsets.seed)
         bytes.set(maskSeed, boardOffsets.maskSeed)
       })
-      prepareRequest(ring, session, seed, maskSeed, at(prepared, slot))
+      guard(() => prepareRequest(ring, session, seed, maskSeed, at(prepared, slot)))
     },
     finish: (slot, request, maskSeed, observe) => {
-      order(2, slot, () => {
+      order(orderKinds.finish, slot, () => {
         bytes.set(maskSeed, boardOffsets.maskSeed)
         bytes.set(request, boardOffsets.request)
         words[boardWords.size] = request.length
       })
       try {
-        return finishRequest(ring, session, request, maskSeed, at(prepared, slot), observe)
+        return guard(() => finishRequest(ring, session, request, maskSeed, at(prepared, slot), observe))
       } catch (error) {
         if (!(error instanceof CrewFailure)) throw error
         // A helper found it; found again here, it has its name.
-        settle()
         for (const t of range(encoded.plan.level)) unpackFirstPart(alone, request, t, at(alone.work.limbs, 0))
         throw error
       }
