@@ -5,7 +5,8 @@ import { join } from 'node:path'
 import { after, before, describe, it, mock } from 'node:test'
 import { fileURLToPath } from 'node:url'
 import { inspect } from 'node:util'
-import { parseOnnx, runGraph, tensor } from '@tacit/model'
+import { gunzipSync } from 'node:zlib'
+import { digitInput, parseDigits, parseOnnx, type QuantizationReport, runGraph, splitDigits, tensor, writeOnnx } from '@tacit/model'
 import { parseCommandLine } from '../src/command.ts'
 import { findCommand } from '../src/commands.ts'
 
@@ -55,6 +56,43 @@ describe('tacit models compile and run', () => {
     writeFileSync(at('values.json'), JSON.stringify({ x: pixels }))
     const run = await cli('models', 'run', at('plain.wasm'), '--input', at('values.json'))
     assert.deepEqual(Object.values(run.json['outputs'] ?? {}), [exactAnswer()])
+  })
+
+  it('quantises a float network from typical inputs, says what it costs, and compiles the result', async () => {
+    const digits = parseDigits(gunzipSync(readFileSync(new URL('../../../zoo/data/digits/digits.csv.gz', import.meta.url))).toString())
+    const { train, heldOut } = splitDigits(digits)
+    const values = (list: typeof digits) => list.map((digit) => [...digitInput(digit)])
+    writeFileSync(at('calibration.json'), JSON.stringify(values(train.slice(0, 60))))
+    writeFileSync(
+      at('evaluation.json'),
+      JSON.stringify({ inputs: values(heldOut.slice(0, 100)), labels: heldOut.slice(0, 100).map(({ label }) => label) }),
+    )
+    const files = ['--calibration', at('calibration.json'), '--evaluation', at('evaluation.json'), '--out', at('digits.int8.onnx')]
+    const { said, json } = await cli('models', 'quantize', zoo('digits-relu'), ...files)
+    const report = json['report'] as QuantizationReport // what the command prints
+    assert.ok(report.samples === 100 && report.agreement >= 0.97 && (report.q8Accuracy ?? 0) >= 0.9, said)
+    assert.match(said, /right +\d+\.\d % in floats, \d+\.\d % in int8/)
+    const compiled = await cli('models', 'compile', at('digits.int8.onnx'), '--profile', 'q8', '--out', at('digits.wasm'))
+    assert.equal(compiled.json['profile'], 'q8')
+  })
+
+  it('takes sizes for free dimensions', async () => {
+    const w = tensor('float32', [2, 3], [1, 2, 3, 4, 5, 6])
+    const bytes = writeOnnx({
+      name: 'free',
+      opset: 21,
+      inputs: [{ name: 'x', elementType: 'float32', shape: ['batch', 2] }],
+      outputs: [{ name: 'y', elementType: 'float32' }],
+      initializers: { w },
+      nodes: [{ operator: 'MatMul', inputs: ['x', 'w'], outputs: ['y'] }],
+    })
+    writeFileSync(at('free.onnx'), bytes)
+    await assert.rejects(cli('models', 'compile', at('free.onnx'), '--out', at('free.wasm')), { code: 'model.dynamic-shape' })
+    await assert.rejects(cli('models', 'compile', at('free.onnx'), '--dimension', 'batch', '--out', at('free.wasm')), { code: 'cli.usage' })
+    await cli('models', 'compile', at('free.onnx'), '--dimension', 'batch=2', '--out', at('free.wasm'))
+    writeFileSync(at('x.json'), '[1, 0, 0, 1]')
+    const run = await cli('models', 'run', at('free.wasm'), '--input', at('x.json'))
+    assert.deepEqual(run.json['outputs'], { y: [1, 2, 3, 4, 5, 6] })
   })
 
   it('takes and gives real values for a quantised module', async () => {

@@ -58,7 +58,9 @@ export class DynamicShapeError extends TacitError<'model.dynamic-shape'> {
   readonly value: string
   constructor(value: string, reason: string) {
     super('model.dynamic-shape', `The shape of ${value} is not static: ${reason}.`, {
-      details: ['Bind symbolic dimensions with options.dimensions, or give whole shapes with options.inputShapes.'],
+      details: [
+        'Bind symbolic dimensions with options.dimensions (--dimension NAME=SIZE on the command line), or give whole shapes with options.inputShapes.',
+      ],
     })
     this.value = value
   }

@@ -1,15 +1,16 @@
 // tacit models compile: a module and its manifest, or the plan of encrypted inference.
 import { basename, extname } from 'node:path'
 import { type CompileOptions, compileEncrypted, compileModel, describePlan, holderSeed } from '@tacit/compiler'
-import { type Graph, parseOnnx, Q8UnsupportedError } from '@tacit/model'
+import { type Graph, Q8UnsupportedError } from '@tacit/model'
 import { type Invocation, integerOf, textOf } from '../command.ts'
 import { FileUnusableError, UsageError } from '../errors.ts'
 import { printable } from '../format.ts'
 import { readHolders } from '../holders-file.ts'
-import { readBounded, writeModule } from '../module-files.ts'
+import { writeModule } from '../module-files.ts'
+import { readOnnx } from '../read-onnx.ts'
 
 export async function compile(invocation: Invocation, file: string, usage: string): Promise<number> {
-  const graph = parseOnnx(readBounded(file))
+  const graph = readOnnx(file, invocation.values, usage)
   return invocation.values['encrypted'] === true
     ? planEncrypted(invocation, graph, usage)
     : compileToModule(invocation, { graph, file, usage })
@@ -89,7 +90,7 @@ async function compileGraph(graph: Graph, file: string, options: CompileOptions)
       cause,
       details: [
         'Missing: scales and zero points of its activations, which only calibration on sample inputs gives.',
-        'Quantise it first (QDQ or QLinear operators, int8), or compile it with --profile f32.',
+        'Quantise it first (`tacit models quantize`), or compile it with --profile f32.',
       ],
     })
   }

@@ -11,6 +11,7 @@ const usage = [
   'tacit models [list | add FILE [--name NAME] | remove NAME]',
   'tacit models compile MODEL.onnx [--profile f32|q8] [--obfuscate SEED | --holder NAME --holders FILE] [--out FILE.wasm] [--max-memory MIB] [--threads 1|2]',
   'tacit models compile MODEL.onnx --encrypted',
+  'tacit models quantize MODEL.onnx --calibration FILE [--evaluation FILE] [--out FILE.onnx]',
   'tacit models run MODULE.wasm --input FILE [--manifest FILE] [--deadline-ms N] [--threads 1|2]',
   'tacit models trace-leak MODULE.wasm --original MODEL.onnx --holders FILE [--profile f32|q8]',
 ].join('\n       ')
@@ -20,7 +21,8 @@ const optionsOf: Readonly<Record<string, readonly string[]>> = {
   list: [],
   add: ['name'],
   remove: [],
-  compile: ['profile', 'obfuscate', 'holder', 'holders', 'out', 'max-memory', 'threads', 'encrypted'],
+  compile: ['profile', 'obfuscate', 'holder', 'holders', 'out', 'max-memory', 'threads', 'encrypted', 'dimension'],
+  quantize: ['calibration', 'evaluation', 'out', 'dimension'],
   run: ['manifest', 'input', 'deadline-ms', 'threads'],
   'trace-leak': ['original', 'holders', 'profile'],
 }
@@ -33,6 +35,8 @@ export const models: Command = {
     '`add` takes a .gguf or .onnx file, looks inside, and pins the digest that is checked whenever it is opened.',
     'The workers of a local network serve what was added at their next start.',
     '`compile` writes a WebAssembly module and its manifest; with --encrypted it only says how encrypted inference would go.',
+    '`quantize` turns a float network into int8 with the ranges of typical inputs, and says what that costs in accuracy. Its files are JSON:',
+    '  [{ "x": [0.5, ...] }, ...], or { "inputs": [...], "labels": [3, ...] } with the right classes',
     '`trace-leak` names the holder whose copy a leaked module most likely is. --holders is a JSON file of the owner:',
     '  { "ownerSecret": "0x (32 bytes)", "holders": ["alice", "bob"] }',
   ],
@@ -42,7 +46,15 @@ export const models: Command = {
     obfuscate: { type: 'string', value: 'SEED', help: 'compile: a build of its own for this seed' },
     holder: { type: 'string', value: 'NAME', help: 'compile: the copy of this holder' },
     holders: { type: 'string', value: 'FILE', help: 'compile, trace-leak: who holds copies' },
-    out: { type: 'string', value: 'FILE.wasm', help: 'compile: where to write (default: MODEL.wasm here)' },
+    out: { type: 'string', value: 'FILE', help: 'compile, quantize: where to write (default: MODEL.wasm or MODEL.int8.onnx here)' },
+    dimension: {
+      type: 'string',
+      value: 'NAME=N',
+      multiple: true,
+      help: 'compile, quantize: the size of a free dimension, batch=1 say; may repeat',
+    },
+    calibration: { type: 'string', value: 'FILE', help: 'quantize: typical inputs' },
+    evaluation: { type: 'string', value: 'FILE', help: 'quantize: other inputs to judge by, with labels or without' },
     'max-memory': { type: 'string', value: 'MIB', help: 'compile: refuse to need more (default: 256)' },
     encrypted: { type: 'boolean', help: 'compile: plan encrypted inference instead' },
     manifest: { type: 'string', value: 'FILE', help: 'run: the manifest (default: MODULE.manifest.json)' },
@@ -59,6 +71,7 @@ export const models: Command = {
     if (action === 'remove' && file !== undefined) return remove(invocation, file)
     // The compiler is loaded only by those who use it.
     if (action === 'compile' && file !== undefined) return (await import('./models-compile.ts')).compile(invocation, file, usage)
+    if (action === 'quantize' && file !== undefined) return (await import('./models-quantize.ts')).quantize(invocation, file, usage)
     if (action === 'run' && file !== undefined) return (await import('./models-run.ts')).run(invocation, file, usage)
     if (action === 'trace-leak' && file !== undefined) return (await import('./models-trace-leak.ts')).traceLeak(invocation, file, usage)
     throw new UsageError(`There is no "models ${invocation.positionals.join(' ')}".`, usage)
