@@ -68,7 +68,7 @@ describe('encrypted networks', () => {
     const made = setUpNetwork({ ...network, layers })
     const session = new CircuitSession(made.encoded, made.keyBytes, { random, tickets: 0 })
     const { uniform } = createGenerator(31)
-    for (const _ of range(40)) {
+    for (const _ of range(15)) {
       const input = Float64Array.from({ length: 64 }, uniform)
       const error = largestError(evaluateInClear(made.network, input), ask(made, session, input).outputs)
       assert.ok(error <= made.plan.error.bound && error <= made.plan.error.typical, `${error}, ${JSON.stringify(made.plan.error)}`)

@@ -43,7 +43,7 @@ function errorVariance(network: SquareNetwork, flooding: number | undefined, ans
 describe('flooding', () => {
   const network = randomNetwork([32, 16, 10])
   const other = rescaled(network, 1 / 8)
-  const answers = 60
+  const answers = 40
 
   it('is needed: without it, noise tells apart two sets of weights that compute the same', () => {
     const [a, b] = [errorVariance(network, undefined, answers), errorVariance(other, undefined, answers)]

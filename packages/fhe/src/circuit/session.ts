@@ -105,7 +105,10 @@ export class CircuitSession {
     return { response: this.#evaluateDirectly(request, seed, maskSeed, options.observe), maskSeed }
   }
 
-  /** Evaluates somebody's request again with the mask seed that the worker opened: equal bytes, or the worker did not do this. */
+  /**
+   * Evaluates somebody's request again with the mask seed that the worker opened: equal bytes, or the worker did not do this. The bytes are
+   * for comparing, here: whoever chose the seed could take mask and flooding noise off them.
+   */
   reevaluate(request: Uint8Array, maskSeed: Uint8Array, options: { readonly observe?: TraceObserver } = {}): Uint8Array<ArrayBuffer> {
     if (maskSeed.length !== 32) throw new MalformedEncryptionError('The mask seed', 'does not have 32 bytes')
     const seed = parseSeed(this.#runner.ring, request, this.#level)
