@@ -67,6 +67,7 @@ type Case = {
   readonly attributes?: Readonly<Record<string, OnnxAttributeValue>>
   readonly outputs?: readonly TensorType['elementType'][]
   readonly opset?: number
+  readonly domain?: string
 }
 
 function fileOf(c: Case): OnnxFile {
@@ -77,6 +78,7 @@ function fileOf(c: Case): OnnxFile {
     inputs: c.order ?? [...Object.keys(c.inputs), ...Object.keys(constants)],
     outputs: names,
     attributes: c.attributes ?? {},
+    ...(c.domain === undefined ? {} : { domain: c.domain }),
   }
   return {
     name: 'case',
@@ -544,5 +546,206 @@ describe('older operator sets', () => {
     inputs: { x: floats(random, [2, 3, 4]) },
     constants: { scale: floats(random, [3]), bias: floats(random, [3]), mean: floats(random, [3]), variance: floats(random, [3], 0.1, 4) },
     opset: 9,
+  }))
+})
+
+describe('operators that are combinations of others', () => {
+  for (const [operator, low, high] of [
+    ['Sin', -9, 9],
+    ['Cos', -9, 9],
+    ['Tan', -1.4, 1.4],
+    ['Asin', -1, 1],
+    ['Acos', -1, 1],
+    ['Atan', -9, 9],
+    ['Sinh', -3, 3],
+    ['Cosh', -3, 3],
+    ['Asinh', -9, 9],
+    ['Acosh', 1.1, 9],
+    ['Atanh', -0.95, 0.95],
+  ] as const)
+    check(operator, 2e-6, (random) => ({ operator, inputs: { x: floats(random, random.shape(3), low, high) } }))
+  check('CumSum', 1e-5, (random) => {
+    const shape = random.shape(3)
+    return {
+      operator: 'CumSum',
+      inputs: { x: floats(random, shape) },
+      constants: { axis: tensor('int64', [], [random.integer(-3, 2)]) },
+      attributes: { exclusive: integer(random.integer(0, 1)), reverse: integer(random.integer(0, 1)) },
+    }
+  })
+  check('ConvTranspose', 1e-5, (random) => {
+    const [group, channels, filters] = [random.integer(1, 2), random.integer(1, 2), random.integer(1, 3)]
+    const spatial = random.integer(1, 2)
+    const list = (low: number, high: number, length = spatial) => Array.from({ length }, () => random.integer(low, high))
+    const kernel = list(1, 3)
+    const strides = list(1, 3)
+    const attributes = {
+      dilations: integers(list(1, 2)),
+      strides: integers(strides),
+      pads: integers(list(0, 1, 2 * spatial)),
+      group: integer(group),
+    }
+    return {
+      operator: 'ConvTranspose',
+      inputs: { x: floats(random, [2, group * channels, ...list(3, 5)]) },
+      constants: { w: floats(random, [group * channels, filters, ...kernel]), b: floats(random, [group * filters]) },
+      attributes: {
+        ...attributes,
+        output_padding: integers(strides.map((stride) => random.integer(0, stride - 1))),
+        kernel_shape: integers(kernel),
+      },
+    }
+  })
+  for (const [operator, gates] of [
+    ['RNN', 1],
+    ['GRU', 3],
+    ['LSTM', 4],
+  ] as const)
+    check(operator, 1e-5, (random) => {
+      const direction = random.pick(['forward', 'reverse', 'bidirectional'])
+      const [length, batch, size, hidden] = [random.integer(1, 4), random.integer(1, 3), random.integer(1, 4), random.integer(1, 4)]
+      const directions = direction === 'bidirectional' ? 2 : 1
+      const before = operator === 'GRU' ? { linear_before_reset: integer(random.integer(0, 1)) } : {}
+      return {
+        operator,
+        inputs: { x: floats(random, [length, batch, size], -1, 1) },
+        constants: {
+          w: floats(random, [directions, gates * hidden, size], -1, 1),
+          r: floats(random, [directions, gates * hidden, hidden], -1, 1),
+          b: floats(random, [directions, 2 * gates * hidden], -1, 1),
+        },
+        attributes: { hidden_size: integer(hidden), direction: { text: direction }, ...before },
+        outputs: operator === 'LSTM' ? ['float32', 'float32', 'float32'] : ['float32', 'float32'],
+      }
+    })
+  for (const [equation, a, b] of [
+    ['bhid,bhjd->bhij', [2, 3, 4, 5], [2, 3, 2, 5]],
+    ['ij,jk', [3, 4], [4, 2]],
+    ['i,i->', [4], [4]],
+    ['bij,kj->bki', [2, 3, 4], [5, 4]],
+    ['...ij,...jk->...ik', [2, 3, 4], [2, 4, 5]],
+    ['abc,cd->a', [2, 3, 4], [4, 5]],
+  ] as const)
+    check(`Einsum ${equation}`, 1e-5, (random) => ({
+      operator: 'Einsum',
+      inputs: { a: floats(random, a), b: floats(random, b) },
+      attributes: { equation: { text: equation } },
+    }))
+  check('TopK', 0, (random) => {
+    const shape = random.shape(3)
+    const axis = random.integer(0, 2)
+    return {
+      operator: 'TopK',
+      inputs: { x: floats(random, shape) },
+      constants: { k: int64([random.integer(1, shape[axis] ?? 1)]) },
+      attributes: { axis: integer(axis), largest: integer(random.integer(0, 1)) },
+      outputs: ['float32', 'int64'],
+    }
+  })
+  check('ScatterElements', 1e-6, (random) => {
+    const shape = random.shape(2)
+    const axis = random.integer(0, 1)
+    // Equal places are in order with a reduction only.
+    const rows = shape.map((size) => random.integer(1, size))
+    const indices = Array.from({ length: count(rows) }, () => random.integer(-(shape[axis] ?? 1), (shape[axis] ?? 1) - 1))
+    return {
+      operator: 'ScatterElements',
+      inputs: { x: floats(random, shape) },
+      constants: { indices: tensor('int64', rows, indices), updates: floats(random, rows) },
+      attributes: { axis: integer(axis), reduction: { text: random.pick(['add', 'min', 'max']) } },
+    }
+  })
+  check('ScatterND and GatherND', 0, (random) => {
+    const places = [0, 2, 1].slice(0, random.integer(1, 3))
+    const indices = tensor(
+      'int64',
+      [places.length, 2],
+      places.flatMap((row) => [row - 3, random.integer(0, 1)]),
+    )
+    const operator = random.pick(['ScatterND', 'GatherND'])
+    return {
+      operator,
+      inputs: { x: floats(random, [3, 2, 4]) },
+      constants: operator === 'GatherND' ? { indices } : { indices, updates: floats(random, [places.length, 4]) },
+    }
+  })
+  check('LRN', 1e-5, (random) => ({
+    operator: 'LRN',
+    inputs: { x: floats(random, [2, 5, 3, 2]) },
+    attributes: { size: integer(random.pick([1, 3, 5])), alpha: { float: 0.2 }, beta: { float: random.pick([0.5, 0.75]) } },
+  }))
+  check('Upsample', 0, (random) => ({
+    operator: 'Upsample',
+    inputs: { x: floats(random, [1, 2, 3, 2]) },
+    constants: { scales: tensor('float32', [4], [1, 1, random.integer(1, 3), 2]) },
+    opset: 9,
+  }))
+})
+
+describe('operators of onnxruntime', () => {
+  const scalar = (value: number) => tensor('float32', [], [value])
+  const zero = (value: number) => tensor('uint8', [], [value])
+  // One step of the result.
+  for (const operator of ['QLinearAdd', 'QLinearMul'])
+    check(operator, 1 / 64, (random) => ({
+      operator,
+      domain: 'com.microsoft',
+      inputs: { a: bytes(random, 'uint8', [3, 4]) },
+      constants: {
+        aScale: scalar(0.02),
+        aZero: zero(120),
+        b: bytes(random, 'uint8', [4]),
+        bScale: scalar(0.03),
+        bZero: zero(7),
+        yScale: scalar(0.1),
+        yZero: zero(100),
+      },
+      outputs: ['uint8'],
+    }))
+  check('QGemm', 1 / 64, (random) => ({
+    operator: 'QGemm',
+    domain: 'com.microsoft',
+    inputs: { a: bytes(random, 'uint8', [3, 4]) },
+    constants: {
+      aScale: scalar(0.02),
+      aZero: zero(128),
+      b: bytes(random, 'int8', [2, 4]),
+      bScale: scalar(0.03),
+      bZero: tensor('int8', [], [0]),
+      c: bytes(random, 'int32', [2]),
+      yScale: scalar(0.2),
+      yZero: zero(100),
+    },
+    attributes: { transB: integer(1) },
+    outputs: ['uint8'],
+  }))
+  check('SkipLayerNormalization', 1e-5, (random) => ({
+    operator: 'SkipLayerNormalization',
+    domain: 'com.microsoft',
+    inputs: { x: floats(random, [2, 3, 8]), skip: floats(random, [2, 3, 8]) },
+    constants: { gamma: floats(random, [8]), beta: floats(random, [8]), bias: floats(random, [8]) },
+    attributes: { epsilon: { float: 1e-5 } },
+  }))
+  check('FusedMatMul', 1e-5, (random) => ({
+    operator: 'FusedMatMul',
+    domain: 'com.microsoft',
+    inputs: { a: floats(random, [2, 3, 4]), b: floats(random, [2, 5, 4]) },
+    attributes: { transB: integer(1), alpha: { float: 0.25 } },
+  }))
+})
+
+describe('quantisation along axes', () => {
+  check('QuantizeLinear per channel', 1 / 127, (random) => ({
+    operator: 'QuantizeLinear',
+    inputs: { x: floats(random, [2, 3, 4]) },
+    constants: { scale: floats(random, [3], 0.01, 0.1), zero: bytes(random, 'int8', [3], -5, 5) },
+    attributes: { axis: integer(1) },
+    outputs: ['int8'],
+  }))
+  check('DequantizeLinear in blocks', 1e-6, (random) => ({
+    operator: 'DequantizeLinear',
+    inputs: { x: bytes(random, 'int8', [2, 6]) },
+    constants: { scale: floats(random, [2, 3], 0.01, 0.1), zero: bytes(random, 'int8', [2, 3], -5, 5) },
+    attributes: { axis: integer(1), block_size: integer(2) },
   }))
 })

@@ -48,8 +48,10 @@ export function writeOnnx(file: OnnxFile): Uint8Array<ArrayBuffer> {
     ...file.inputs.map((value) => message(11, writeValue(value))),
     ...file.outputs.map((value) => message(12, writeValue(value))),
   )
-  const opset = concatBytes(text(1, ''), integer(2, file.opset))
-  return concatBytes(integer(1, 9), text(2, 'tacit'), message(7, graph), message(8, opset))
+  const domains = [...new Set(file.nodes.map(({ domain }) => domain ?? ''))].filter((domain) => domain !== '')
+  const opsets = [{ domain: '', version: file.opset }, ...domains.map((domain) => ({ domain, version: 1 }))]
+  const written = opsets.map(({ domain, version }) => message(8, concatBytes(text(1, domain), integer(2, version))))
+  return concatBytes(integer(1, 9), text(2, 'tacit'), message(7, graph), ...written)
 }
 
 function writeNode(node: OnnxFileNode): Uint8Array {
