@@ -74,7 +74,7 @@ async function compare(network: SquareNetwork, seal: SealSettings, runs: number,
     `  ours ${round(at('serverMs'))} ms, SEAL ${round(at('sealMs'))} ms, error ${errors.ours.toExponential(2)} and ${errors.seal.toExponential(2)}`,
   )
   report(
-    `  argmax ${agreed} and ${sealAgreed} of ${total}; two-phase equal to one-phase ${identical} of ${total}; bound ${plan.error.bound.toExponential(2)}`,
+    `  argmax ${agreed} and ${sealAgreed} of ${total}; two-phase equal to one-phase ${identical} of ${total}; bounds ${plan.error.typical} typical, ${plan.error.bound} any`,
   )
   return {
     cpu_ms: round(at('serverMs')),
@@ -87,7 +87,8 @@ async function compare(network: SquareNetwork, seal: SealSettings, runs: number,
     keygen_ms: round(keygenMs),
     max_error: Number(errors.ours.toExponential(3)),
     seal_max_error: Number(errors.seal.toExponential(3)),
-    error_bound: Number(plan.error.bound.toExponential(3)),
+    error_bound: plan.error.bound,
+    error_typical: plan.error.typical,
     argmax_agreement: agreed / total,
     two_phase_identical: identical / total,
     request_bytes: requestBytes,
