@@ -125,7 +125,9 @@ describe('a client and an honest worker', () => {
     const answer = client.receive(request, response, alwaysSigned)
     assert.throws(() => client.receive(request, response, alwaysSigned), { code: 'fhe.ticket' })
     client.openLabel(answer)
+    const left = client.remainingBits
     assert.throws(() => client.openLabel(answer), { code: 'fhe.ticket' })
+    assert.equal(client.remainingBits, left, 'what was opened before costs nothing')
   })
 
   it('keep the secret out of logs and messages', () => {
@@ -269,6 +271,9 @@ describe('a worker that answers with ciphertexts of its choice', () => {
       ),
       alwaysSigned,
     )
+    const left = second.client.remainingBits
     assert.throws(() => second.client.openLabel(answer), { code: 'fhe.ticket' })
+    assert.equal(second.client.remainingBits, left)
+    assert.equal(first.client.openLabel(answer), 0, 'and the attempt did not take it')
   })
 })

@@ -216,10 +216,13 @@ export class EncryptedModelClient {
 
   #open(answer: SealedAnswer, bits: number): Float64Array {
     this.#assertAlive()
+    const { statement } = answer
+    if (statement === undefined) throw new TicketError('the answer was opened before')
+    if (!equalBytes(statement.keySetHash, this.keySetHash)) throw new TicketError('the answer is for another key set')
+    // Paid for before it is taken: what the budget refuses can still be confirmed later.
     if (bits > 0) this.#budget.spend(bits)
     const content = openSealed(answer)
     if (content === undefined) throw new TicketError('the answer was opened before')
-    if (!equalBytes(content.statement.keySetHash, this.keySetHash)) throw new TicketError('the answer is for another key set')
     const outputs = decryptOutputs(this.#ring, this.#secretKey, this.plan, content.parsed)
     const limit = answerLimit(this.plan)
     if (outputs.some((value) => !(Math.abs(value) <= limit))) this.#refuse()
