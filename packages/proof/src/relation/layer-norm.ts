@@ -44,7 +44,8 @@ export type LayerNormCells = {
   readonly count: number
 }
 
-const bitLength = (value: number): number => (value < 1 ? 0 : Math.floor(Math.log2(value)) + 1)
+// every number here is below 2^22
+const bitLength = (value: number): number => 32 - Math.clz32(value)
 
 /** The cells of the layer normalisation gate. */
 export function layerNormCells(spec: LayerNormSpec): LayerNormCells {
