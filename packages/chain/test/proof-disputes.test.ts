@@ -170,6 +170,8 @@ describe('disputes about layer proofs', () => {
     const made = claimOf(chain, layer, { proof: makeProof(true) })
     const tree = made.trace.nodes
     await assert.rejects(assertProof(poster, { ...made.claim, traceRoot: randomRoot() }), reverts('WrongVerdict'))
+    const shallow = { ...made.claim, traceRoot: valueLeaf(program.length - 1, word(1n)), verdictPath: [] }
+    await assert.rejects(assertProof(poster, shallow), reverts('WrongVerdict'))
     // A path of noise above a true verdict leads to a root that is as random.
     const noise = made.claim.verdictPath.map(() => randomRoot())
     const traceRoot = noise.reduce(

@@ -1,7 +1,7 @@
 // Every instruction on chain against a machine over @noble/curves, at the edges of every operand.
 import assert from 'node:assert/strict'
 import { after, before, describe, it } from 'node:test'
-import type { Address, Bytes32 } from '@tacit/protocol'
+import { type Address, type Bytes32, parseBytes32, toHex } from '@tacit/protocol'
 import fc from 'fast-check'
 import type { EmbeddedChain } from '../src/embedded/index.ts'
 import { randomWord, startTemporaryChain } from './support/local-chain.ts'
@@ -179,6 +179,19 @@ describe('the machine on chain', () => {
       [{ ...call, steps: 2 }, 'WrongInstruction'],
     ]
     for (const [changed, reason] of wrong) await assert.rejects(leafOf(changed), refusedFor(reason))
+  })
+
+  it('does not take an inner node of a trace for an operand', async () => {
+    // A tree of four leaves whose left inner node is planted: a leaf of node 0 with another value, one level too high.
+    const constants = [1n, 2n, 3n].map((n): Instruction => ({ op: 'CONST_WORD', fields: [], immediate: word(n) }))
+    const program = [...constants, op('INV', 1)]
+    const planted = valueLeaf(0, word(9n))
+    const pathTo = (): readonly Bytes32[] => []
+    const step = openStep(3, program, { values: [1n, 2n, 3n, 1n].map(word), pathTo }, surroundings)
+    const forged = { ...step, operands: [{ value: bytes32(9n), path: [noise] }] }
+    const trace = rootOf(treeOf([planted, parseBytes32(toHex(noise))]))
+    const call = { index: 3, steps: 4, program: programRoot(program), trace, step: forged }
+    await assert.rejects(leafOf(call), refusedFor('WrongOperand'))
   })
 
   it('refuses programs that are none', async () => {
