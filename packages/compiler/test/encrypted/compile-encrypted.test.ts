@@ -75,6 +75,14 @@ describe('compileEncrypted', () => {
     assert.match(describePlan(model).join('\n'), /applies Softmax/)
   })
 
+  it('prints both error bounds, and what flooding hides only where it was asked for', () => {
+    const [plain, flooded] = [{}, { flooding: 2 ** -9 }].map((options) => compileEncrypted(parseOnnx(digits), options))
+    assert.ok(plain && flooded && plain.plan.error.typical < plain.plan.error.bound && plain.plan.error.bound < flooded.plan.error.bound)
+    assert.match(describePlan(plain).join('\n'), /for any input, .* for a typical one; exceeded with probability 2\^-3/)
+    assert.doesNotMatch(describePlan(plain).join('\n'), /flooding/)
+    assert.match(describePlan(flooded).join('\n'), /flooding +deviation 2\.0e-3; noise of an answer tells evaluations apart by 2\^-/)
+  })
+
   it('takes activations of degree two as shifted squares', () => {
     const gemm = { operator: 'Gemm', alpha: 1, beta: 1, transA: false, transB: false } as const
     const nodes: readonly GraphNode[] = [
