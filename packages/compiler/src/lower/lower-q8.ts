@@ -180,7 +180,7 @@ function lowerDense(layer: Extract<Q8Layer, { kind: 'dense' }>, meaning: Q8Bound
     state.out,
     'int8',
     { depth: inputSize, columns: outputSize, at: (k, n) => weights[unit(n) * inputSize + from(k)] ?? 0 },
-    chooseTile(rows, outputSize).vectors,
+    chooseTile(rows, outputSize, 'int8').vectors,
   )
   emitProduct(state.out, {
     name: 'dense',

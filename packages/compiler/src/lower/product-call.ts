@@ -38,11 +38,16 @@ export type ProductStep = {
 
 /**
  * Rows per tile and vectors per panel: MR * NV + NV + 2 <= 15. Two rows by four vectors load as much as four by two, but only a
- * load of A costs an instruction for its address. A single row keeps no B in registers: panels of up to 13, as equal as they get.
+ * load of A costs an instruction for its address. A single row keeps no B in registers: panels of up to 13 floats, as equal as
+ * they get, or of 8 integers, since narrow loads like whole cache lines.
  */
-export function chooseTile(rows: number, columns: number): { readonly tile: number; readonly vectors: number } {
+export function chooseTile(
+  rows: number,
+  columns: number,
+  arithmetic: GemmKernel['arithmetic'] = 'f32',
+): { readonly tile: number; readonly vectors: number } {
   const needed = Math.ceil(columns / 4)
-  if (rows === 1) return { tile: 1, vectors: Math.ceil(needed / Math.ceil(needed / 13)) }
+  if (rows === 1) return { tile: 1, vectors: arithmetic === 'f32' ? Math.ceil(needed / Math.ceil(needed / 13)) : Math.min(needed, 8) }
   if (rows === 2 || needed % 4 === 0 || needed >= 16) return { tile: 2, vectors: Math.min(needed, 4) }
   if (rows === 3 || (rows % 4 !== 0 && rows % 3 === 0 && needed % 3 === 0)) return { tile: 3, vectors: Math.min(needed, 3) }
   return { tile: needed === 1 ? Math.min(rows, 8) : 4, vectors: Math.min(needed, 2) }

@@ -177,7 +177,12 @@ function constantProduct(product: Product, { arithmetic, rows, source }: Constan
   const unitAt = places === undefined ? undefined : inverse(places)
   const inputAt = product.a.permutation === undefined ? undefined : inverse(product.a.permutation.places)
   const at = (k: number, n: number): number => source.at(inputAt?.[k] ?? k, unitAt?.[n] ?? n)
-  sharedProduct(product, packConstant(state.out, arithmetic, { ...source, at }, chooseTile(rows, columns).vectors), state, places)
+  sharedProduct(
+    product,
+    packConstant(state.out, arithmetic, { ...source, at }, chooseTile(rows, columns, arithmetic).vectors),
+    state,
+    places,
+  )
 }
 
 function canPermute(epilogue: Epilogue, state: GraphState): boolean {
