@@ -5,6 +5,7 @@ import { UnsupportedNodeError } from '../errors.ts'
 import type { GemmKernel } from '../kernels/gemm.ts'
 import { binaryPost, type PostOperation } from '../kernels/post-operation.ts'
 import { storageBytes, type View } from '../program/program.ts'
+import { emitDepthwise, fitsDepthwise } from './depthwise.ts'
 import { absorbEpilogue, columnOperand, type Epilogue, type EpilogueOperand, placeOperands } from './epilogue.ts'
 import { isGeneralConvolution, lowerGeneralConvolution } from './general-convolution.ts'
 import type { GraphState } from './graph-state.ts'
@@ -162,8 +163,23 @@ export function lowerConv(node: GraphNode, state: GraphState): void {
   if (bias !== undefined) epilogue.post.push(binaryPost('f32x4.add', 'column'))
   // Only activations follow: whatever else reads [N, C, H, W] broadcasts along other axes than our columns.
   const relu = state.soleConsumer(epilogue.result)
-  if (relu?.operation.operator === 'Relu') absorbEpilogue(node, state, { columns: -1, start: epilogue })
+  if (relu?.operation.operator === 'Relu' || relu?.operation.operator === 'Clip')
+    absorbEpilogue(node, state, { columns: -1, start: epilogue })
   const input = imageInput(channelsInOrder(xId, node, { state, window, outputShape }), window, { state, outputShape, arithmetic: 'f32' })
+  if (
+    group > 1 &&
+    group === channels &&
+    group === outputShape[1] &&
+    state.out.obfuscator === undefined &&
+    fitsDepthwise(epilogue.post, bias !== undefined)
+  ) {
+    const output = allocateImage(state, epilogue.result, { storage: 'f32' })
+    const at = weightIndex(window, 1)
+    const column = bias === undefined ? undefined : Float32Array.from(bias.data as Float32Array)
+    emitDepthwise(state.out, { input, output, window, weight: (c, y, x) => numberAt(weights, at(c, 0, y, x)), column, post: epilogue.post })
+    state.finishValue(epilogue.result, asShape(output, state.shape(epilogue.result)), 'Conv')
+    return
+  }
   const places = group === 1 ? channelPlaces(epilogue.result, state) : undefined
   const output = withPlaces(allocateImage(state, epilogue.result, { storage: 'f32', group }), places)
   const unit = unitsAt(places)

@@ -18,7 +18,7 @@ import { stretch, walkCuts } from './cuts.ts'
 import type { GraphState } from './graph-state.ts'
 import type { Call } from './kernel-call.ts'
 import { numberAt } from './number-at.ts'
-import { broadcast } from './views.ts'
+import { broadcast, transposed } from './views.ts'
 
 /** The vector function of a node and which of its inputs are operands, or undefined if there is none. */
 function vectorFunction(
@@ -131,7 +131,8 @@ function emitMap(program: MapProgram, views: readonly View[], { state, result, o
 type MapViews = { readonly views: readonly View[]; readonly output: View }
 
 /** An elementwise program over views of one shape. */
-export function mapCall(name: string, program: MapProgram, views: MapViews): Call {
+export function mapCall(name: string, program: MapProgram, given: MapViews): Call {
+  const views = inMemoryOrder(given)
   const part = ({ views: inputs, output }: MapViews): Call => {
     const space = { shape: output.shape, inputs: inputs.map(({ strides }) => strides), output: output.strides }
     return {
@@ -147,6 +148,12 @@ export function mapCall(name: string, program: MapProgram, views: MapViews): Cal
     part({ views: views.views.map((view) => stretch(view, axis, range)), output: stretch(views.output, axis, range) }),
   )
   return { ...part(views), cuts }
+}
+
+/** Axes in the order in which the result lies in memory, so that vectors run along consecutive elements: channels of an image, say. */
+function inMemoryOrder({ views, output }: MapViews): MapViews {
+  const order = [...output.shape.keys()].sort((a, b) => Math.abs(output.strides[b] ?? 0) - Math.abs(output.strides[a] ?? 0) || a - b)
+  return { views: views.map((view) => transposed(view, order)), output: transposed(output, order) }
 }
 
 /** A dense view with the axis order in memory of the largest operand, so that kernels walk both in the same order. */

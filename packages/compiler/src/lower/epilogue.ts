@@ -1,5 +1,5 @@
 import { elementCount, type GraphNode, type ValueId } from '@tacit/model'
-import { binaryPost, type PostOperation, reluOfSum, scaleBy, toFloat } from '../kernels/post-operation.ts'
+import { binaryPost, type PostOperation, reluOfSum, scaleBy, splatF32, toFloat } from '../kernels/post-operation.ts'
 import type { Region } from '../program/program.ts'
 import type { GraphState } from './graph-state.ts'
 import { numberAt } from './number-at.ts'
@@ -56,10 +56,26 @@ function absorb(next: GraphNode, state: GraphState, { columns, epilogue, waiting
     epilogue.post.push(reluOfSum)
     return true
   }
+  if (operation.operator === 'Clip') {
+    epilogue.post.push(clipTo(operation.min, operation.max))
+    return true
+  }
   if (operation.operator !== 'Add' && operation.operator !== 'Mul') return false
   const other = next.inputs.find((input) => input !== epilogue.result)
   if (other === undefined || state.shape(output).length !== shape.length) return false
   return absorbBinary(operation.operator === 'Add' ? 'f32x4.add' : 'f32x4.mul', other, next, { state, columns, epilogue, waiting })
+}
+
+/** min(max(x, lo), hi), as the elementwise operator does it. */
+function clipTo(lo: number, hi: number): PostOperation {
+  return {
+    key: `clip ${lo} ${hi}`,
+    operand: 'none',
+    emit: (f) => {
+      if (lo !== Number.NEGATIVE_INFINITY) f.v128(splatF32(lo)).op('f32x4.max')
+      if (hi !== Number.POSITIVE_INFINITY) f.v128(splatF32(hi)).op('f32x4.min')
+    },
+  }
 }
 
 type BinaryAbsorption = Absorption & { readonly state: GraphState }
