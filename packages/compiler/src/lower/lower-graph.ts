@@ -84,7 +84,11 @@ function lowerNode(node: GraphNode, state: GraphState): void {
   }
   const lower = lowerings[node.operation.operator]
   if (lower === undefined)
-    throw new UnsupportedNodeError(node.name, node.operation.operator, 'there is no kernel for it with these element types')
+    throw new UnsupportedNodeError(
+      node.name,
+      node.operation.operator,
+      node.operation.operator === 'Pow' ? 'its exponent is not one constant' : 'there is no kernel for it with these element types',
+    )
   lower(node, state)
 }
 
