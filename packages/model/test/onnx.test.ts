@@ -133,6 +133,24 @@ describe('the ONNX reader', () => {
     assert.throws(() => stored(10, [0, 0x3c]), { code: 'model.malformed-onnx' })
   })
 
+  it('bounds what unrolling may make of a small file', () => {
+    const layer = (index: number): OnnxFileNode => ({
+      operator: 'LSTM',
+      inputs: ['x', 'w', 'r'],
+      outputs: [index === 0 ? 'y' : `y${index}`],
+      attributes: { hidden_size: { integer: 1 } },
+    })
+    const many = writeOnnx({
+      name: 'many',
+      opset: 21,
+      inputs: [{ name: 'x', elementType: 'float32', shape: [4000, 1, 1] }],
+      outputs: [{ name: 'y', elementType: 'float32' }],
+      initializers: { w: tensor('float32', [1, 4, 1], [1, 1, 1, 1]), r: tensor('float32', [1, 4, 1], [1, 1, 1, 1]) },
+      nodes: Array.from({ length: 60 }, (_, index) => layer(index)),
+    })
+    assert.throws(() => parseOnnx(many), { code: 'model.too-large' })
+  })
+
   it('refuses to round to 4-bit integers', () => {
     refuses(
       fileWith([{ operator: 'Cast', inputs: ['x'], outputs: ['y'], attributes: { to: { integer: 22 } } }]),

@@ -13,6 +13,8 @@ const maxFoldedWork = 1 << 28
 /** Constants this small are always made: shapes and axes are computed from them. */
 const alwaysMadeElements = 64
 const maxRank = 32
+/** Unrolling makes many values out of one node; a small file could ask for any number of them. */
+const maxValues = 1 << 19
 
 /** Collects values and nodes in order; computes what is constant at once. */
 export class GraphBuilder {
@@ -135,6 +137,7 @@ export class GraphBuilder {
   #define(id: ValueId, type: TensorType, where: string): void {
     this.#assertNew(id, where)
     if (type.shape.length > maxRank) throw new ModelTooLargeError(`The rank of value ${id}`, type.shape.length, maxRank)
+    if (this.types.size >= maxValues) throw new ModelTooLargeError(`The number of values at ${where}`, this.types.size + 1, maxValues)
     const count = elementCount(type.shape)
     if (!(count <= this.#maxElements)) throw new ModelTooLargeError(`The element count of value ${id}`, count, this.#maxElements)
     this.types.set(id, type)

@@ -129,6 +129,7 @@ function reverseSequence(node: NodeReader): void {
   const lengths = Array.from(node.constant(1, 'sequence lengths').data as ArrayLike<number | bigint>, Number)
   const [batch = 1, time = 1] = [shape[batchAxis], shape[timeAxis]]
   if (new Set([batchAxis, timeAxis, 0, 1]).size !== 2 || lengths.length !== batch) throw node.invalid('its axes are not 0 and 1')
+  node.reserve(batch * time)
   const rows = e.reshape(batchAxis === 0 ? x : e.transpose(x, [1, 0, ...shape.slice(2).map((_, axis) => axis + 2)]), [
     batch * time,
     ...shape.slice(2),
