@@ -14,7 +14,7 @@ const maxFoldedWork = 1 << 28
 const alwaysMadeElements = 64
 const maxRank = 32
 /** Unrolling makes many values out of one node; a small file could ask for any number of them. */
-const maxValues = 1 << 19
+const maxValues = 1 << 18
 
 /** Collects values and nodes in order; computes what is constant at once. */
 export class GraphBuilder {
