@@ -2,10 +2,12 @@
 import { sha256 } from '@noble/hashes/sha2.js'
 import { concatBytes, equalBytes, utf8 } from '@tacit/protocol'
 import type { ScoredTable } from './directory.ts'
-import { MalformedRoutingError } from './errors.ts'
+import { MalformedRoutingError, RecordRefusedError, RoutingError, ScoresRefusedError } from './errors.ts'
 import { at, range } from './internal/at.ts'
+import { untilAborted } from './internal/until-aborted.ts'
 import { route1 } from './parameters.ts'
 import { type IntentQuery, IntentScorer, type RandomSource } from './query.ts'
+import { RejectBudget } from './reject-budget.ts'
 import type { EpochRecord } from './solver.ts'
 
 /** Bytes of a card; shorter ones are padded by whoever makes them, so that length tells nothing. */
@@ -50,8 +52,20 @@ export class CardFetcher {
   readonly #scorer: IntentScorer
   readonly #rows: number
 
-  /** @throws MalformedRoutingError when the hints are not those of the record */
-  constructor(record: EpochRecord, hints: Uint8Array, random: RandomSource) {
+  readonly #budget: RejectBudget
+
+  /**
+   * `expected` is the client's own: the day's reference string, which a solver must not choose, and its count of refusals, the one that its routers have.
+   * @throws MalformedRoutingError when record or hints are not of a card table, RecordRefusedError for another reference string
+   */
+  constructor(
+    record: EpochRecord,
+    hints: Uint8Array,
+    random: RandomSource,
+    expected: { readonly referenceSeed?: Uint8Array; readonly budget?: RejectBudget } = {},
+  ) {
+    if (expected.referenceSeed !== undefined && !equalBytes(record.referenceSeed, expected.referenceSeed)) throw new RecordRefusedError()
+    this.#budget = expected.budget ?? new RejectBudget()
     if (record.dimensions !== columns || record.count % route1.degree !== 0)
       throw new MalformedRoutingError('The record', 'is not that of a card table')
     this.#scorer = new IntentScorer(record, hints, random)
@@ -60,16 +74,49 @@ export class CardFetcher {
 
   /** A query for the card of a row. @throws MalformedRoutingError when the table is smaller */
   query(index: number): IntentQuery {
-    if (!(Number.isSafeInteger(index) && index >= 0 && index < (this.#rows / route1.degree) * cardsPerBlock))
-      throw new MalformedRoutingError('The card', `${index} is outside the table`)
+    this.#assertPlace(index)
     const oneHot = new Int8Array(columns)
     oneHot[placeOf(index).column] = 1
     return this.#scorer.query(oneHot)
   }
 
+  #assertPlace(index: number): void {
+    if (!(Number.isSafeInteger(index) && index >= 0 && index < (this.#rows / route1.degree) * cardsPerBlock))
+      throw new MalformedRoutingError('The card', `${index} is outside the table`)
+  }
+
+  /**
+   * Fetches the card that a row commits to. Whatever else comes back is refused and counted: a solver that spoils a column learns from a refusal
+   * whether the card was in it.
+   * @throws ScoresRefusedError, RejectBudgetError, the signal's reason, and what the connection throws
+   */
+  async fetch(
+    index: number,
+    row: { readonly cardHash: Uint8Array },
+    answer: (query: Uint8Array) => Promise<Uint8Array>,
+    signal?: AbortSignal,
+  ): Promise<Uint8Array> {
+    this.#assertPlace(index)
+    const leave = await this.#budget.acquire(`card ${index}`, signal)
+    let query: IntentQuery | undefined
+    try {
+      query = this.query(index)
+      const bytes = await untilAborted(answer(query.bytes.slice()), signal)
+      const card = bytes instanceof Uint8Array ? this.decode(query, index, bytes) : undefined
+      if (card !== undefined && isCardOfRow(card, row)) return card
+      throw new ScoresRefusedError({ rejectsLeft: leave.refuse() })
+    } catch (error) {
+      if (!(error instanceof RoutingError) || error instanceof ScoresRefusedError) throw error
+      throw new ScoresRefusedError({ rejectsLeft: leave.refuse() })
+    } finally {
+      query?.erase()
+      leave.release()
+    }
+  }
+
   /**
    * The card, and erases the query's secret. It comes from whoever answered: believe it when its hash is in the row that the worker staples
-   * to its quote ({@link isCardOfRow}). A card that is refused counts against the same budget as refused scores.
+   * to its quote ({@link isCardOfRow}). {@link CardFetcher.fetch} checks and counts by itself; who calls this one counts.
    */
   decode(query: IntentQuery, index: number, answer: Uint8Array): Uint8Array {
     const column = this.#scorer.decode(query, answer)

@@ -2,7 +2,7 @@ import { sha256 } from '@noble/hashes/sha2.js'
 import { concatBytes, equalBytes } from '@tacit/protocol'
 import { MalformedRoutingError, VectorRuleError } from './errors.ts'
 import { at } from './internal/at.ts'
-import { largestSquaredNorm, route1 } from './parameters.ts'
+import { largestCount, largestSquaredNorm, route1 } from './parameters.ts'
 
 /** One worker's row: what it can do, and the hash of its contact card. Price and health live elsewhere, so that the root rarely moves. */
 export type DirectoryRow = { readonly worker: Uint8Array; readonly vector: Int8Array; readonly cardHash: Uint8Array }
@@ -29,6 +29,7 @@ export function buildDirectory(dimensions: number, rows: readonly (DirectoryRow 
   if (!(dimensions > 0 && dimensions <= 1024 && dimensions % route1.fold === 0))
     throw new MalformedRoutingError('The directory', `has ${dimensions} dimensions, not a multiple of ${route1.fold} up to 1024`)
   if (rows.length === 0) throw new MalformedRoutingError('The directory', 'is empty')
+  if (rows.length > largestCount) throw new MalformedRoutingError('The directory', `has more than ${largestCount} rows`)
   const table = new Int8Array(rows.length * dimensions)
   rows.forEach((row, index) => {
     if (row === null) return
@@ -41,6 +42,8 @@ export function buildDirectory(dimensions: number, rows: readonly (DirectoryRow 
 
 /** @throws VectorRuleError unless all entries lie in [-127, 127] and the squared norm is at most 1,000,000. */
 export function assertVector(vector: Int8Array, dimensions: number): void {
+  // Anything else may hash as one vector and score as another: hashing wraps to bytes, multiplying does not.
+  if (!(vector instanceof Int8Array)) throw new VectorRuleError('it is not a vector of int8 values')
   if (vector.length !== dimensions) throw new VectorRuleError(`it has ${vector.length} dimensions, not ${dimensions}`)
   if (vector.includes(-128)) throw new VectorRuleError('an entry is -128')
   if (squaredNorm(vector) > largestSquaredNorm) throw new VectorRuleError('its norm is above 1000')
@@ -53,13 +56,20 @@ export function squaredNorm(vector: Int8Array): number {
 
 /** Scales a real vector to the largest int8 vector that keeps the rules. */
 export function quantizeVector(values: ArrayLike<number>): Int8Array {
-  const numbers = Array.from(values)
-  const largest = Math.max(...numbers.map(Math.abs))
-  const norm = Math.hypot(...numbers)
-  if (!(norm > 0 && Number.isFinite(norm))) throw new VectorRuleError('it is zero or not finite')
-  // 990 leaves room for rounding: half a unit in each of 384 entries is a norm below 10.
-  const scale = Math.min(127 / largest, 990 / norm)
-  return Int8Array.from(numbers, (value) => Math.round(value * scale))
+  if (values.length > 1024) throw new VectorRuleError(`it has ${values.length} dimensions, more than 1024`)
+  const numbers = Float64Array.from(values)
+  const largest = numbers.reduce((most, value) => (Number.isNaN(value) ? value : Math.max(most, Math.abs(value))), 0)
+  if (!(largest > 0 && Number.isFinite(largest))) throw new VectorRuleError('it is zero or not finite')
+  // Powers of two are exact and keep sums of huge values and quotients by tiny ones finite.
+  const shift = largest > 2 ** 500 ? 2 ** -600 : largest < 2 ** -500 ? 2 ** 600 : 1
+  const shifted = numbers.map((value) => value * shift)
+  const norm = Math.hypot(...shifted)
+  // 990 leaves room for rounding: half a unit in each of 384 entries is a norm below 10. More entries may need more.
+  for (let target = 990; ; target -= 10) {
+    const scale = Math.min(127 / (largest * shift), target / norm)
+    const vector = Int8Array.from(shifted, (value) => Math.round(value * scale))
+    if (squaredNorm(vector) <= largestSquaredNorm) return vector
+  }
 }
 
 /** Proves that a row is part of the version. */
@@ -76,27 +86,35 @@ export function proveRow({ leaves, rows }: Directory, index: number): RowProof {
   return { index, count: leaves.length, row, path }
 }
 
-/** Whether the row keeps the rules and hashes up to the root. */
-export function verifyRow({ index, count, row, path }: RowProof, root: Uint8Array, dimensions: number): boolean {
-  if (!(Number.isSafeInteger(index) && index >= 0 && index < count)) return false
+/**
+ * Whether the row keeps the rules and hashes up to the root. Unknown input is fine. The root does not bind the count: compare the proof's with the
+ * committed one, as {@link Router.verifyWinner} does.
+ */
+export function verifyRow(proof: RowProof, root: Uint8Array, dimensions: number): boolean {
   try {
-    assertRow(row, dimensions)
+    return hashesUp(proof, root, dimensions)
   } catch {
     return false
   }
+}
+
+function hashesUp({ index, count, row, path }: RowProof, root: Uint8Array, dimensions: number): boolean {
+  if (!(Number.isSafeInteger(count) && count <= largestCount && Number.isSafeInteger(index) && index >= 0 && index < count)) return false
+  assertRow(row, dimensions)
   let hash = hashLeaf(index, row, dimensions)
   let used = 0
   for (let [position, size] = [index, count]; size > 1; position >>= 1, size = Math.ceil(size / 2)) {
     if ((position ^ 1) >= size) continue
     const sibling = path[used++]
-    if (sibling === undefined || sibling.length !== 32) return false
+    if (!(sibling instanceof Uint8Array) || sibling.length !== 32) return false
     hash = position & 1 ? hashPair(sibling, hash) : hashPair(hash, sibling)
   }
   return used === path.length && equalBytes(hash, root)
 }
 
 function assertRow({ worker, vector, cardHash }: DirectoryRow, dimensions: number): void {
-  if (worker.length !== 32 || cardHash.length !== 32) throw new MalformedRoutingError('The row', 'has an identifier that is not 32 bytes')
+  if (![worker, cardHash].every((id) => id instanceof Uint8Array && id.length === 32))
+    throw new MalformedRoutingError('The row', 'has an identifier that is not 32 bytes')
   assertVector(vector, dimensions)
 }
 

@@ -55,6 +55,8 @@ export function embedLexically(text: string, dimensions: number): Int8Array {
   const words =
     text
       .toLowerCase()
+      // Runs of combining marks take quadratic time to normalise; 30 as in the stream-safe format of UAX #15.
+      .replace(/(\p{M}{30})\p{M}+/gu, '$1')
       .normalize('NFKC')
       .match(/[\p{L}\p{N}]+/gu) ?? []
   for (const word of words) {

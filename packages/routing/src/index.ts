@@ -28,6 +28,7 @@ export { largestSquaredNorm, type RouteParameters, route1 } from './parameters.t
 export { breakEvenQueries, chooseRoutePlan, type ExpectedUse, type RoutePlan } from './plan.ts'
 export { IntentQuery, IntentScorer, type RandomSource } from './query.ts'
 export { referenceSeed } from './reference-string.ts'
+export { type AskingLeave, RejectBudget, rejectsPerDay, rejectsPerIntent } from './reject-budget.ts'
 export {
   type CheckerConnection,
   type CommittedVersion,
@@ -36,8 +37,6 @@ export {
   type RankedRow,
   Router,
   type RouterOptions,
-  rejectsPerDay,
-  rejectsPerIntent,
   type SolverConnection,
   scoreInClear,
 } from './router.ts'

@@ -1,5 +1,5 @@
 // Who said something false? Answers, records and check vectors are functions of public bytes, so anybody recomputes them; no key, no intent is opened.
-import { type DirectoryRecord, equalBytes, type Signed, type SigningDomain, toHex } from '@tacit/protocol'
+import { type Address, type DirectoryRecord, equalBytes, type Signed, type SigningDomain, toHex } from '@tacit/protocol'
 import type { ScoredTable } from './directory.ts'
 import { RoutingError } from './errors.ts'
 import { type CheckSeed, computeCheckVector } from './score-check.ts'
@@ -7,8 +7,9 @@ import { DirectorySolver } from './solver.ts'
 import {
   checkVectorBytes,
   isAnswerSigned,
-  isCheckVectorSigned,
-  readRecord,
+  readCheckVector,
+  readSignedRecord,
+  recordOf,
   type SignedAnswer,
   type SignedCheckVector,
 } from './statements.ts'
@@ -21,8 +22,9 @@ export type Verdict = 'true' | 'false' | 'unattributable'
 
 /** Re-executes a signed answer against the table that its record commits to. About 10 ms at 10,000 rows once the version is prepared. */
 export function judgeAnswer({ record, query, answer }: AnswerEvidence, solver: DirectorySolver, domain: SigningDomain): Verdict {
-  const claimed = readRecord(record, record.document.solver, domain)
-  if (claimed === undefined || !isAnswerSigned(answer, query, record, domain)) return 'unattributable'
+  const signed = readSignedRecord(record, undefined, domain)
+  if (signed === undefined || !(query instanceof Uint8Array) || !isAnswerSigned(answer, query, signed, domain)) return 'unattributable'
+  const claimed = recordOf(signed)
   if (!equalBytes(claimed.root, solver.record.root) || !equalBytes(claimed.referenceSeed, solver.record.referenceSeed))
     return 'unattributable'
   try {
@@ -36,8 +38,10 @@ export function judgeAnswer({ record, query, answer }: AnswerEvidence, solver: D
 
 /** Recomputes a signed record, public parts included, from the table that everybody can download. Takes the time of preparing a version. */
 export function judgeRecord(record: Signed<DirectoryRecord>, directory: ScoredTable, domain: SigningDomain): Verdict {
-  const claimed = readRecord(record, record.document.solver, domain)
-  if (claimed === undefined || !equalBytes(claimed.root, directory.root)) return 'unattributable'
+  const signed = readSignedRecord(record, undefined, domain)
+  if (signed === undefined) return 'unattributable'
+  const claimed = recordOf(signed)
+  if (!equalBytes(claimed.root, directory.root)) return 'unattributable'
   const own = new DirectorySolver(directory, claimed.referenceSeed).record
   const hashes = (values: readonly Uint8Array[]): string => values.map(toHex).join()
   const same = own.count === claimed.count && own.dimensions === claimed.dimensions && hashes(own.hintHashes) === hashes(claimed.hintHashes)
@@ -45,12 +49,9 @@ export function judgeRecord(record: Signed<DirectoryRecord>, directory: ScoredTa
 }
 
 /** Recomputes a checker's vector once its seed may be opened: after the version retired. */
-export function judgeCheckVector(
-  { vector, statement }: SignedCheckVector,
-  seed: CheckSeed,
-  directory: ScoredTable,
-  domain: SigningDomain,
-): Verdict {
-  if (!isCheckVectorSigned({ vector, statement }, seed, directory.root, statement.document.checker, domain)) return 'unattributable'
-  return equalBytes(checkVectorBytes(vector), checkVectorBytes(computeCheckVector(directory, seed))) ? 'true' : 'false'
+export function judgeCheckVector(signed: SignedCheckVector, seed: CheckSeed, directory: ScoredTable, domain: SigningDomain): Verdict {
+  const checker = (signed as { statement?: { document?: { checker?: unknown } } } | null)?.statement?.document?.checker
+  const own = readCheckVector(signed, seed, directory.root, checker as Address, domain)
+  if (own === undefined) return 'unattributable'
+  return equalBytes(checkVectorBytes(own.vector), checkVectorBytes(computeCheckVector(directory, seed))) ? 'true' : 'false'
 }

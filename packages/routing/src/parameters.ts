@@ -44,5 +44,8 @@ function checkedSet(): RouteParameters {
   return definition
 }
 
+/** Most rows of a directory: what a record may say. */
+export const largestCount: number = 2 ** 22
+
 /** Largest squared norm of a row or an intent: with it every score is below 2^20 by Cauchy and Schwarz. */
 export const largestSquaredNorm = 1_000_000

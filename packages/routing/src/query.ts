@@ -4,7 +4,7 @@ import { assertVector } from './directory.ts'
 import { MalformedRoutingError, QueryUsedError } from './errors.ts'
 import { at, range } from './internal/at.ts'
 import { createScoreRing, type ScoreRing, toCoefficients, toEvaluations } from './internal/score-ring.ts'
-import { route1 } from './parameters.ts'
+import { largestCount, route1 } from './parameters.ts'
 import { expandReferenceString, type ReferenceString } from './reference-string.ts'
 import type { EpochRecord } from './solver.ts'
 import { answerBodyBytes, frame, queryBodyBytes, unframe } from './wire.ts'
@@ -60,6 +60,11 @@ export class IntentScorer {
   /** @throws MalformedRoutingError when the hints are not those of the record; they may come from anywhere. */
   constructor(record: EpochRecord, hints: Uint8Array, random: RandomSource) {
     const size = 4 * route1.degree
+    const { count, dimensions, referenceSeed, root } = record
+    if (!(Number.isSafeInteger(count) && count >= 1 && count <= largestCount && dimensions >= route1.fold && dimensions <= 1024))
+      throw new MalformedRoutingError('The record', 'is of a size that no directory has')
+    if (dimensions % route1.fold !== 0 || root.length !== 32 || referenceSeed.length !== 32)
+      throw new MalformedRoutingError('The record', 'is not of this parameter set')
     const blocks = Math.ceil(record.count / route1.degree)
     if (hints.length !== size * blocks || record.hintHashes.length !== blocks)
       throw new MalformedRoutingError('The hints', 'do not have their length')
@@ -87,7 +92,7 @@ export class IntentScorer {
   query(intent: Int8Array): IntentQuery {
     assertVector(intent, this.#record.dimensions)
     const { degree, digits, fold, queryDrop, queryWordBytes, keyDrop, keyWordBytes } = route1
-    const { secret, turned, small, packed } = this.#buffers
+    const { error, packed, products, secret, small, turned } = this.#buffers
     this.#sampleTernary(small)
     this.#ring.primes.forEach(({ value }, k) => {
       this.#ring.kernels.liftSigned(small, at(secret, k), degree, value)
@@ -107,7 +112,8 @@ export class IntentScorer {
       body.set(this.#ring.bytes(packed, degree * keyWordBytes), degree * (groups * queryWordBytes + digit * keyWordBytes))
     }
     const kept = secret.map((address) => this.#ring.words(address, degree).slice())
-    for (const address of [...secret, ...turned, small]) this.#ring.words(address, degree).fill(0)
+    // With the public part, what a secret was multiplied or added to gives it away as well.
+    for (const address of [...secret, ...turned, ...products, small, error, this.#ring.scratch]) this.#ring.words(address, degree).fill(0)
     return new IntentQuery(frame('TRqu', this.#record.root, body), kept)
   }
 
@@ -116,9 +122,20 @@ export class IntentScorer {
    * @throws MalformedRoutingError, DirectoryChangedError, QueryUsedError
    */
   decode(query: IntentQuery, answer: Uint8Array): Int32Array {
-    const { answerBits, degree, scoreBits } = route1
     const secret = takeSecret(query)
     if (secret === undefined) throw new QueryUsedError()
+    try {
+      return this.#decodeWith(secret, answer)
+    } finally {
+      // Also after a malformed answer.
+      const { products, scores, secret: residues, words } = this.#buffers
+      for (const part of secret) part.fill(0)
+      for (const address of [...residues, ...products, words, scores, this.#ring.scratch]) this.#ring.words(address, route1.degree).fill(0)
+    }
+  }
+
+  #decodeWith(secret: readonly Uint32Array[], answer: Uint8Array): Int32Array {
+    const { answerBits, degree, scoreBits } = route1
     const { count, root } = this.#record
     const body = unframe('TRan', root, answer, answerBodyBytes(count))
     const { products, words, packed, scores, secret: residues } = this.#buffers
@@ -140,8 +157,6 @@ export class IntentScorer {
       this.#noise = Math.max(this.#noise, noise)
       all.set(new Int32Array(this.#ring.words(scores, rows).slice().buffer), index * degree)
     })
-    for (const part of secret) part.fill(0)
-    for (const address of [...residues, ...products]) this.#ring.words(address, degree).fill(0)
     return all
   }
 
@@ -178,7 +193,7 @@ export class IntentScorer {
   }
 
   #sampleTernary(address: number): void {
-    const words = new Uint32Array(Uint8Array.from(this.#random(4 * route1.degree)).buffer)
+    const words = new Uint32Array(drawBytes(this.#random, 4 * route1.degree).buffer)
     const target = new Int32Array(this.#ring.words(address, route1.degree).buffer, address, route1.degree)
     // floor(3 x / 2^32) - 1: uniform up to 2^-31, without branches.
     words.forEach((word, i) => {
@@ -189,7 +204,7 @@ export class IntentScorer {
 
   // Centred binomial with parameter 21: deviation 3.24.
   #sampleError(address: number): void {
-    const words = new Uint32Array(Uint8Array.from(this.#random(8 * route1.degree)).buffer)
+    const words = new Uint32Array(drawBytes(this.#random, 8 * route1.degree).buffer)
     const target = new Int32Array(this.#ring.words(address, route1.degree).buffer, address, route1.degree)
     for (let i = 0; i < route1.degree; i++) target[i] = countBits(at(words, 2 * i) & 0x1fffff) - countBits(at(words, 2 * i + 1) & 0x1fffff)
     words.fill(0)
@@ -205,6 +220,13 @@ export class IntentScorer {
       return address
     })
   }
+}
+
+/** A copy of that many bytes; a source that gives fewer would leave a secret of zeros. */
+export function drawBytes(random: RandomSource, size: number): Uint8Array<ArrayBuffer> {
+  const bytes = Uint8Array.from(random(size))
+  if (bytes.length !== size) throw new MalformedRoutingError('The randomness', `is ${bytes.length} bytes, not ${size}`)
+  return bytes
 }
 
 function addMessage(words: Uint32Array, message: Int8Array, scale: number, prime: number): void {

@@ -1,21 +1,23 @@
 import { type Address, type DirectoryRecord, equalBytes, type Signed, type SigningDomain } from '@tacit/protocol'
-import { assertVector, buildDirectory, type Directory, type RowProof, verifyRow } from './directory.ts'
+import { assertVector, buildDirectory, type Directory, type RowProof, squaredNorm, verifyRow } from './directory.ts'
 import {
   CheckersError,
   DirectoryChangedError,
   MalformedRoutingError,
   RecordRefusedError,
-  RejectBudgetError,
   RoutingError,
   ScoresRefusedError,
 } from './errors.ts'
 import { at, range } from './internal/at.ts'
+import { untilAborted } from './internal/until-aborted.ts'
 import type { AnswerEvidence } from './judge.ts'
+import { largestSquaredNorm } from './parameters.ts'
 import { chooseRoutePlan, type ExpectedUse, type RoutePlan } from './plan.ts'
-import { IntentScorer, type RandomSource } from './query.ts'
+import { drawBytes, IntentScorer, type RandomSource } from './query.ts'
+import { type AskingLeave, RejectBudget, rejectsPerDay } from './reject-budget.ts'
 import { type CheckSeed, ScoreCheck } from './score-check.ts'
 import type { EpochRecord } from './solver.ts'
-import { isAnswerSigned, isCheckVectorSigned, readRecord, type SignedAnswer, type SignedCheckVector } from './statements.ts'
+import { readAnswer, readCheckVector, readSignedRecord, recordOf, type SignedAnswer, type SignedCheckVector } from './statements.ts'
 
 /** A solver as the router sees it: a signed version, and signed answers to queries. */
 export type SolverConnection = {
@@ -25,7 +27,10 @@ export type SolverConnection = {
 }
 
 /** A checker: another solver that weighs the directory with a seed of its own, and never answers under it. */
-export type CheckerConnection = { readonly address: Address; weigh(seed: CheckSeed, root: Uint8Array): Promise<SignedCheckVector> }
+export type CheckerConnection = {
+  readonly address: Address
+  weigh(seed: CheckSeed, root: Uint8Array, options?: { readonly signal?: AbortSignal }): Promise<SignedCheckVector>
+}
 
 /** The version that a client trusts: from the registry, not from a solver. */
 export type CommittedVersion = {
@@ -54,13 +59,12 @@ export type RouterOptions = {
   /** Fetches the table of the committed version, from anywhere; without it `download` is not on offer. */
   readonly fetchDirectory?: () => Promise<Directory>
   readonly use: ExpectedUse
+  /** The client's count of refusals; a router that is given none counts for itself alone, and forgets with its version. */
+  readonly budget?: RejectBudget
 }
 
 /** Cover queries with random intents before a check serves a real one: a lying checker passes each with probability below 2^-6. */
 export const coverQueries = 3
-/** Answers that one intent, and one day, may see refused. */
-export const rejectsPerIntent = 2
-export const rejectsPerDay = 4
 const coverRange = 51
 
 /**
@@ -70,9 +74,10 @@ const coverRange = 51
 export class Router {
   readonly #options: RouterOptions
   readonly #scorer: IntentScorer
-  #check: ScoreCheck | undefined
-  #rejectsToday = 0
-  readonly #rejects = new Map<string, number>()
+  // As it was when it was checked: a connection cannot exchange what later answers are held against.
+  readonly #record: Signed<DirectoryRecord>
+  readonly #budget: RejectBudget
+  #check: { readonly promise: Promise<ScoreCheck>; readonly signal: AbortSignal | undefined } | undefined
   #directory: Directory | undefined
   #evidence: AnswerEvidence[] = []
 
@@ -86,8 +91,12 @@ export class Router {
     const { checkers, committed, domain, solver } = options
     if (checkers.length < 2 || new Set([solver, ...checkers].map(({ address }) => address)).size <= checkers.length)
       throw new CheckersError()
-    const record = readRecord(solver.record, solver.address, domain)
-    if (record === undefined || !isVersion(record, committed)) throw new RecordRefusedError()
+    const signed = readSignedRecord(solver.record, solver.address, domain)
+    if (signed === undefined) throw new RecordRefusedError()
+    const record = recordOf(signed)
+    if (!isVersion(record, committed)) throw new RecordRefusedError()
+    this.#record = signed
+    this.#budget = options.budget ?? new RejectBudget()
     this.#scorer = new IntentScorer(record, options.hints, options.random)
   }
 
@@ -103,8 +112,7 @@ export class Router {
 
   /** Starts a new day of the reject budget; the caller has the clock. */
   newDay(): void {
-    this.#rejectsToday = 0
-    this.#rejects.clear()
+    this.#budget.newDay()
   }
 
   /** Which way a query takes, and why. */
@@ -117,17 +125,22 @@ export class Router {
   }
 
   /**
-   * The k best rows for an intent.
-   * @throws ScoresRefusedError when the solver lied, RejectBudgetError when too many did, MalformedRoutingError when the table cannot be had
+   * The k best rows for an intent. An aborted query tells the solver nothing and costs nothing; a solver that does not answer is waited for until then.
+   * @throws the signal's reason, ScoresRefusedError when the solver lied, RejectBudgetError when too many did, MalformedRoutingError when the table cannot be had
    */
-  async query(intent: Int8Array, options: { readonly k: number; readonly plan?: 'auto' | 'download' | 'encrypted' }): Promise<QueryResult> {
+  async query(
+    wanted: Int8Array,
+    options: { readonly k: number; readonly plan?: 'auto' | 'download' | 'encrypted'; readonly signal?: AbortSignal },
+  ): Promise<QueryResult> {
+    // What is encrypted now is what the answer is held against later.
+    const intent = wanted.slice()
     assertVector(intent, this.#options.committed.dimensions)
     const plan = this.plan(options.plan)
     if (plan.plan === 'download') return { ranking: rank(scoreInClear(await this.#table(), intent), options.k), plan }
     const name = intent.join(',')
-    this.#assertBudget(name)
-    const check = (this.#check ??= await this.#obtainCheck())
-    const scores = await this.#ask(check, intent, name)
+    this.#budget.assertLeft(name)
+    const check = await this.#sharedCheck(options.signal)
+    const scores = await this.#ask(check, intent, name, options.signal)
     return { ranking: rank(scores, options.k), plan }
   }
 
@@ -135,6 +148,7 @@ export class Router {
     const { committed, fetchDirectory } = this.#options
     const directory = this.#directory ?? (await fetchDirectory?.())
     if (directory === undefined) throw new MalformedRoutingError('The table', 'cannot be downloaded: there is nowhere to fetch it from')
+    if (directory !== this.#directory && directory.rows.length !== committed.count) throw new DirectoryChangedError()
     // Built again here, so that every rule and the root hold for what was downloaded.
     const own = directory === this.#directory ? directory : buildDirectory(committed.dimensions, directory.rows)
     if (!equalBytes(own.root, committed.root)) throw new DirectoryChangedError()
@@ -149,18 +163,26 @@ export class Router {
     return proof.row.vector.reduce((sum, value, j) => sum + value * at(intent, j), 0) === score
   }
 
-  async #ask(check: ScoreCheck, intent: Int8Array, name: string): Promise<Int32Array> {
+  async #ask(check: ScoreCheck, intent: Int8Array, name: string | undefined, signal: AbortSignal | undefined): Promise<Int32Array> {
+    const leave = await this.#budget.acquire(name, signal)
+    try {
+      return await this.#askOnce(check, intent, leave, signal)
+    } finally {
+      leave.release()
+    }
+  }
+
+  async #askOnce(check: ScoreCheck, intent: Int8Array, leave: AskingLeave, signal: AbortSignal | undefined): Promise<Int32Array> {
     const { domain, solver } = this.#options
     const query = this.#scorer.query(intent)
     let scores: Int32Array | undefined
     let signed: SignedAnswer | undefined
     try {
-      const answer = await solver.answer(query.bytes)
+      // A connection gets a copy: it may hand its bytes to another thread, or change them.
+      const answer = await untilAborted(solver.answer(query.bytes.slice(), signal === undefined ? {} : { signal }), signal)
       // An answer that nobody stands for is worth as much as a malformed one.
-      if (isAnswerSigned(answer, query.bytes, solver.record, domain)) {
-        signed = answer
-        scores = this.#scorer.decode(query, answer.bytes)
-      }
+      signed = readAnswer(answer, query.bytes, this.#record, domain)
+      if (signed !== undefined) scores = this.#scorer.decode(query, signed.bytes)
     } catch (error) {
       // Malformed answers are refused like false ones: the solver must not see a difference.
       if (!(error instanceof RoutingError)) throw error
@@ -169,42 +191,62 @@ export class Router {
     }
     if (scores !== undefined && check.accepts(intent, scores)) return scores
     if (signed !== undefined)
-      this.#evidence = [...this.#evidence, { record: solver.record, query: query.bytes, answer: signed }].slice(-rejectsPerDay)
-    this.#rejectsToday += 1
-    this.#rejects.set(name, (this.#rejects.get(name) ?? 0) + 1)
-    const left = Math.min(rejectsPerIntent - (this.#rejects.get(name) ?? 0), rejectsPerDay - this.#rejectsToday)
-    throw new ScoresRefusedError({ rejectsLeft: Math.max(0, left) })
+      this.#evidence = [...this.#evidence, { record: this.#record, query: query.bytes, answer: signed }].slice(-rejectsPerDay)
+    throw new ScoresRefusedError({ rejectsLeft: leave.refuse() })
+  }
+
+  // Queries side by side wait for one check, whose covers then come before all of them.
+  async #sharedCheck(signal: AbortSignal | undefined): Promise<ScoreCheck> {
+    for (;;) {
+      signal?.throwIfAborted()
+      const mine = this.#check === undefined
+      const check = (this.#check ??= { promise: this.#obtainCheck(signal), signal })
+      try {
+        return await untilAborted(check.promise, signal)
+      } catch (error) {
+        if (this.#check === check && (mine || signal?.aborted !== true)) this.#check = undefined
+        // Whoever began gave up: that is no reason for those who waited.
+        if (mine || signal?.aborted === true || check.signal?.aborted !== true) throw error
+      }
+    }
   }
 
   // A lying checker could make acceptance depend on the intent; random cover intents find that out before a real one is at stake.
-  async #obtainCheck(): Promise<ScoreCheck> {
+  async #obtainCheck(signal: AbortSignal | undefined): Promise<ScoreCheck> {
     const { checkers, committed, domain, random } = this.#options
-    const seeds = checkers.map(() => Uint8Array.from(random(32)))
+    const seeds = checkers.map(() => drawBytes(random, 32))
     const vectors = await Promise.all(
       checkers.map(async (checker, i) => {
-        const signed = await checker.weigh(at(seeds, i), committed.root)
-        if (!isCheckVectorSigned(signed, at(seeds, i), committed.root, checker.address, domain)) throw new CheckersError()
+        const seed = at(seeds, i)
+        // A copy, again: a checker that changed its seed would choose its own weights.
+        const answer = await untilAborted(
+          checker.weigh(seed.slice(), committed.root.slice(), signal === undefined ? {} : { signal }),
+          signal,
+        )
+        const signed = readCheckVector(answer, seed, committed.root, checker.address, domain)
+        // A vector of another length would refuse every answer and blame the solver.
+        if (signed === undefined || signed.vector[0].length !== committed.dimensions) throw new CheckersError()
         return signed.vector
       }),
     )
     const check = new ScoreCheck(seeds, vectors, committed.count)
-    for (const cover of range(coverQueries)) await this.#ask(check, this.#randomIntent(), `cover ${cover}`)
+    for (const _ of range(coverQueries)) await this.#ask(check, this.#randomIntent(), undefined, signal)
     return check
   }
 
   #randomIntent(): Int8Array {
     const { dimensions } = this.#options.committed
-    const values: number[] = []
-    while (values.length < dimensions) {
-      // Rejection keeps the coordinates uniform over 2 coverRange + 1 values; the norm stays below 1000 for 384 of them.
-      for (const byte of this.#options.random(dimensions))
-        if (byte < 2 * (2 * coverRange + 1)) values.push((byte % (2 * coverRange + 1)) - coverRange)
+    for (;;) {
+      const values: number[] = []
+      while (values.length < dimensions) {
+        // Rejection keeps the coordinates uniform over 2 coverRange + 1 values.
+        for (const byte of drawBytes(this.#options.random, dimensions))
+          if (byte < 2 * (2 * coverRange + 1)) values.push((byte % (2 * coverRange + 1)) - coverRange)
+      }
+      const intent = Int8Array.from(values.slice(0, dimensions))
+      // Always true up to 384 dimensions; at 1024 one in ten thousand is drawn again.
+      if (squaredNorm(intent) <= largestSquaredNorm) return intent
     }
-    return Int8Array.from(values.slice(0, dimensions))
-  }
-
-  #assertBudget(name: string): void {
-    if (this.#rejectsToday >= rejectsPerDay || (this.#rejects.get(name) ?? 0) >= rejectsPerIntent) throw new RejectBudgetError()
   }
 }
 

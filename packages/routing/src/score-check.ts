@@ -1,6 +1,7 @@
 import { concatBytes, utf8 } from '@tacit/protocol'
 import type { ScoredTable } from './directory.ts'
 import { at } from './internal/at.ts'
+import { largestSquaredNorm } from './parameters.ts'
 import { uniformWords } from './reference-string.ts'
 
 // Freivalds, "Probabilistic machines can use less running time" (IFIP 1977): z (D v) = (z D) v. On the decoded integers, modulo two
@@ -15,6 +16,12 @@ export type CheckSeed = Uint8Array
 
 /** z D modulo both primes: what a checker returns for a seed. */
 export type CheckVector = readonly [BigInt64Array, BigInt64Array]
+
+/** Whether this is a pair of equally long vectors of at most 1024 entries. Unknown input is fine. */
+export function isCheckVector(value: unknown): value is CheckVector {
+  if (!Array.isArray(value) || value.length !== 2) return false
+  return value.every((half: unknown) => half instanceof BigInt64Array && half.length === value[0].length && half.length <= 1024)
+}
 
 /** Weights z for a directory of that many rows, modulo both primes. */
 export function expandCheckSeed(seed: CheckSeed, count: number): readonly [Uint32Array, Uint32Array] {
@@ -81,7 +88,10 @@ export class ScoreCheck {
     // A product is below 2^52, so two of them are exact in a double; sums are taken in two halves to stay exact for any count.
     let [high, low] = [0, 0]
     for (let i = 0; i < scores.length; i++) {
-      const product = (weights[i] as number) * (scores[i] as number)
+      const score = scores[i] as number
+      // No true score is larger, and products with larger ones would be rounded.
+      if (score < -largestSquaredNorm || score > largestSquaredNorm) return false
+      const product = (weights[i] as number) * score
       const top = Math.floor(product / 2 ** 26)
       high += top
       low += product - top * 2 ** 26

@@ -39,6 +39,11 @@ export class DirectorySolver {
     this.#blocks.forEach((_, index) => this.#prepare(index))
   }
 
+  /** Of the version that is served. */
+  get root(): Uint8Array {
+    return this.#directory.root
+  }
+
   /** The public part of every answer, one after the other: fetched once per version, from anywhere. */
   get hints(): Uint8Array {
     const bytes = new Uint8Array(4 * route1.degree * this.#blocks.length)

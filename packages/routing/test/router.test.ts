@@ -58,7 +58,7 @@ function connectTo(answer: (query: Uint8Array) => Uint8Array): SolverConnection 
     address: key.address,
     record,
     // Only the bytes come from elsewhere: the signature covers them as it covers honest ones.
-    answer: async (query) => answerSigned({ answer } as unknown as DirectorySolver, record, query, domain, key),
+    answer: async (query) => answerSigned({ answer, root: directory.root } as unknown as DirectorySolver, record, query, domain, key),
   }
 }
 
@@ -246,7 +246,7 @@ describe('signed statements', () => {
     const evidence = { record, query, answer: honest }
     assert.equal(judgeAnswer(evidence, solver, domain), 'true')
     const lie = answerSigned(
-      { answer: () => honest.bytes.map((b, i) => (i === 99 ? b ^ 1 : b)) } as unknown as DirectorySolver,
+      { answer: () => honest.bytes.map((b, i) => (i === 99 ? b ^ 1 : b)), root: directory.root } as unknown as DirectorySolver,
       record,
       query,
       domain,
@@ -254,7 +254,13 @@ describe('signed statements', () => {
     )
     assert.equal(judgeAnswer({ ...evidence, answer: lie }, solver, domain), 'false')
     // A solver that signs an answer to what is no query lies too: honest ones refuse it.
-    const nonsense = answerSigned({ answer: () => honest.bytes } as unknown as DirectorySolver, record, random(10), domain, solverKey)
+    const nonsense = answerSigned(
+      { answer: () => honest.bytes, root: directory.root } as unknown as DirectorySolver,
+      record,
+      random(10),
+      domain,
+      solverKey,
+    )
     assert.equal(judgeAnswer({ ...evidence, answer: nonsense }, solver, domain), 'unattributable')
     const framed = [
       { ...evidence, answer: { ...honest, bytes: lie.bytes } },
