@@ -1,6 +1,6 @@
 // A folder in the layout of sentence-transformers, with a network small enough to be computed by hand.
 import assert from 'node:assert/strict'
-import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { mkdir, mkdtemp, rm, symlink, truncate, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { after, before, describe, it } from 'node:test'
@@ -122,6 +122,48 @@ describe('an embedding model in a folder', () => {
     ]
     for (const [code, files] of refusals)
       await assert.rejects(openEmbeddingDirectory({ directory: await write(files) }), { code }, `${code}: ${Object.keys(files).join()}`)
+  })
+})
+
+describe('a hostile model folder', () => {
+  const folders: string[] = []
+  const make = async (): Promise<string> => {
+    const directory = await mkdtemp(join(tmpdir(), 'tacit-hostile-'))
+    folders.push(directory)
+    await writeFile(join(directory, 'model.onnx'), onnx)
+    await writeFile(join(directory, 'tokenizer.json'), JSON.stringify(tokenizer))
+    return directory
+  }
+  after(async () => {
+    for (const directory of folders) await rm(directory, { recursive: true })
+  })
+
+  it('is refused when its files are folders, endless devices or far too long', async () => {
+    for (const name of ['model.onnx', 'tokenizer.json']) {
+      const changes: readonly ((path: string) => Promise<unknown>)[] = [
+        (path) => mkdir(path),
+        (path) => symlink('/dev/zero', path),
+        async (path) => {
+          await writeFile(path, '')
+          await truncate(path, 3 * 2 ** 30)
+        },
+      ]
+      for (const change of changes) {
+        const directory = await make()
+        await rm(join(directory, name))
+        await change(join(directory, name))
+        await assert.rejects(openEmbeddingDirectory({ directory }), { code: 'runtime.model-malformed' })
+      }
+    }
+  })
+
+  it('names another space for other settings of its tokenizer, and takes no book', async () => {
+    const directory = await make()
+    await using plain = await openEmbeddingDirectory({ directory })
+    await writeFile(join(directory, 'tokenizer_config.json'), JSON.stringify({ add_bos_token: true }))
+    await using changed = await openEmbeddingDirectory({ directory })
+    assert.notEqual(plain.model, changed.model)
+    await assert.rejects(plain.embed(['fox '.repeat(1 << 20)]), { code: 'runtime.context-exceeded' })
   })
 })
 

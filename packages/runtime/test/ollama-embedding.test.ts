@@ -8,19 +8,20 @@ const digest = 'ab'.repeat(32)
 
 /** A fake Ollama: one local and one remote model, and whatever is given as the reply to /api/embed. */
 async function startFake(embeddings: (texts: readonly string[]) => unknown) {
+  const fake = { digest, remote: false }
   const server = createServer(async (request, response) => {
     const chunks: Buffer[] = []
     for await (const chunk of request as AsyncIterable<Buffer>) chunks.push(chunk)
     const body = chunks.length === 0 ? {} : JSON.parse(Buffer.concat(chunks).toString())
     const models = [
-      { name: 'embedder:latest', digest, size: 1 },
+      { name: 'embedder:latest', digest: fake.digest, size: 1, ...(fake.remote ? { remote_host: 'https://example.invalid' } : {}) },
       { name: 'far:latest', digest, size: 1, remote_host: 'https://example.invalid' },
     ]
     response.end(JSON.stringify(request.url === '/api/tags' ? { models } : { embeddings: embeddings(body.input) }))
   })
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
   const { port } = server.address() as AddressInfo
-  return { address: `http://127.0.0.1:${port}`, [Symbol.asyncDispose]: async () => void server.close() }
+  return { fake, address: `http://127.0.0.1:${port}`, [Symbol.asyncDispose]: async () => void server.close() }
 }
 
 describe('an embedding model of Ollama', () => {
@@ -40,6 +41,18 @@ describe('an embedding model of Ollama', () => {
     await assert.rejects(openOllamaEmbedding({ model: 'embedder', address, digest: `sha256:${'cd'.repeat(32)}` }), {
       code: 'runtime.digest-mismatch',
     })
+  })
+
+  it('sends no text once the name is that of another model, or of one elsewhere', async () => {
+    let sent = 0
+    await using server = await startFake(() => [[++sent]])
+    const model = await openOllamaEmbedding({ model: 'embedder', address: server.address })
+    await model.embed(['text'])
+    server.fake.remote = true
+    await assert.rejects(model.embed(['text']), { code: 'runtime.ollama-remote-model' })
+    Object.assign(server.fake, { remote: false, digest: 'cd'.repeat(32) })
+    await assert.rejects(model.embed(['text']), { code: 'runtime.digest-mismatch' })
+    assert.equal(sent, 1)
   })
 
   it('refuses replies that are not vectors', async () => {

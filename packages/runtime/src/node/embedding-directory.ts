@@ -2,7 +2,7 @@
 // perhaps `1_Pooling/config.json`; or a folder with one GGUF file. Nothing in it is executed, and nothing is downloaded.
 import { createHash } from 'node:crypto'
 import { existsSync } from 'node:fs'
-import { readdir, readFile } from 'node:fs/promises'
+import { readdir, readFile, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import { Tokenizer } from '@huggingface/tokenizers'
 import { parseOnnx } from '@tacit/model'
@@ -31,6 +31,10 @@ export type EmbeddingDirectoryOptions = {
 type Pooling = 'mean' | 'first'
 type OwnEmbedding = EmbeddingModel & AsyncDisposable
 
+const onnxLimitBytes = 2 ** 31
+const descriptionLimitBytes = 64 << 20
+const longestToken = 256
+
 /** The names that exporters give to the two free sizes of an encoder. */
 const batchNames = ['batch_size', 'batch', 'N']
 const lengthNames = ['sequence_length', 'sequence', 'seq_length', 'seq_len', 'length', 'L']
@@ -49,7 +53,7 @@ export async function openEmbeddingDirectory(options: EmbeddingDirectoryOptions)
   const file = ['model.onnx', 'onnx/model.onnx'].map((name) => join(directory, name)).find((path) => existsSync(path))
   if (file === undefined) return openOnlyGguf(options)
   const [onnx, description, settings] = await Promise.all([
-    readFile(file),
+    readBounded(file, onnxLimitBytes),
     readOptional(join(directory, 'tokenizer.json')),
     readOptional(join(directory, 'tokenizer_config.json')),
   ])
@@ -61,12 +65,15 @@ export async function openEmbeddingDirectory(options: EmbeddingDirectoryOptions)
   const engine = await open(Uint8Array.from(onnx), { digest, dimensions: Object.fromEntries(sizes) })
   assertEncoder(engine, file)
   return {
-    // Whatever decides a vector names the space: weights, vocabulary, pooling. The padded length does not change it.
-    model: `onnx/${digest}/${sha256(description).slice(0, 16)}/${pooling}`,
+    // Whatever decides a vector names the space: weights, vocabulary with its settings, pooling. The padded length does not change it.
+    model: `onnx/${digest}/${nameTokenizer(description, settings)}/${pooling}`,
     embed: async (texts, { signal } = {}) => {
       const vectors: Float64Array[] = []
       for (const text of texts) {
         signal?.throwIfAborted()
+        // No token is longer than this on average: a book is refused before it is cut into words.
+        if (text.length > maxTokens * longestToken)
+          throw new ContextExceededError({ promptTokens: Math.ceil(text.length / longestToken), contextTokens: maxTokens })
         const ids = encode(text)
         if (ids.length > maxTokens) throw new ContextExceededError({ promptTokens: ids.length, contextTokens: maxTokens })
         const { outputs } = await engine.run(encoderInputs(engine, ids, maxTokens), signal === undefined ? {} : { signal })
@@ -167,7 +174,20 @@ function pool(outputs: Readonly<Record<string, Tensor>>, count: number, pooling:
 }
 
 async function readOptional(path: string): Promise<Buffer | undefined> {
-  return existsSync(path) ? await readFile(path) : undefined
+  return existsSync(path) ? await readBounded(path, descriptionLimitBytes) : undefined
+}
+
+// A folder, a pipe or a device under the name of a file would be read for ever, or not at all.
+async function readBounded(path: string, limitBytes: number): Promise<Buffer> {
+  const facts = await stat(path)
+  if (!facts.isFile()) throw new ModelMalformedError(path, 'it is not a file')
+  if (facts.size > limitBytes) throw new ModelMalformedError(path, `it has more than ${limitBytes} bytes`)
+  return await readFile(path)
+}
+
+// Settings say, for example, whether words are lowered: with others the same vocabulary gives other tokens.
+function nameTokenizer(description: Buffer, settings: Buffer | undefined): string {
+  return sha256(settings === undefined ? description : Buffer.from(`${sha256(description)}${sha256(settings)}`)).slice(0, 16)
 }
 
 function sha256(bytes: Uint8Array): string {

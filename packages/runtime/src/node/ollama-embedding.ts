@@ -1,7 +1,7 @@
 // Embedding models of a running Ollama (docs/api.md, /api/embed): real-valued vectors, for whoever quantises and compares them.
 import type { ModelDigest } from '../engine.ts'
 import { DigestMismatchError, ModelNotFoundError, OllamaFailedError, OllamaRemoteModelError } from '../errors.ts'
-import { callOllama, defaultOllamaAddress, listModels } from './ollama-api.ts'
+import { callOllama, defaultOllamaAddress, listModels, type OllamaModel } from './ollama-api.ts'
 
 /** Which embedding model to use. */
 export type OllamaEmbeddingOptions = {
@@ -24,21 +24,28 @@ export type EmbeddingModel = {
  */
 export async function openOllamaEmbedding(options: OllamaEmbeddingOptions): Promise<EmbeddingModel> {
   const address = options.address ?? defaultOllamaAddress
-  const models = await listModels(address, options.signal ?? AbortSignal.timeout(30_000))
-  const found = models.find(({ name }) => name === options.model || name === `${options.model}:latest`)
-  if (found === undefined) throw new ModelNotFoundError(`${address} under the name ${options.model}`)
-  // Texts to embed are intents: they must not leave this machine.
-  if (found.remote) throw new OllamaRemoteModelError(found.name)
-  if (options.digest !== undefined && options.digest !== found.digest)
-    throw new DigestMismatchError({ expected: options.digest, actual: found.digest })
+  const found = await findModel(address, options.model, options.digest, options.signal ?? AbortSignal.timeout(30_000))
   return {
     model: `ollama/${found.name}@${found.digest}`,
     embed: async (texts, { signal } = {}) => {
       if (texts.length === 0) return []
-      const reply = await callOllama(address, '/api/embed', signal ?? AbortSignal.timeout(120_000), { model: found.name, input: texts })
+      const limit = signal ?? AbortSignal.timeout(120_000)
+      // A name can be given to another model while this runs, one elsewhere included: asked again before texts are sent.
+      await findModel(address, found.name, found.digest, limit)
+      const reply = await callOllama(address, '/api/embed', limit, { model: found.name, input: texts })
       return readVectors(reply['embeddings'], texts.length)
     },
   }
+}
+
+async function findModel(address: string, wanted: string, digest: ModelDigest | undefined, signal: AbortSignal): Promise<OllamaModel> {
+  const models = await listModels(address, signal)
+  const found = models.find(({ name }) => name === wanted || name === `${wanted}:latest`)
+  if (found === undefined) throw new ModelNotFoundError(`${address} under the name ${wanted}`)
+  // Texts to embed are intents: they must not leave this machine.
+  if (found.remote) throw new OllamaRemoteModelError(found.name)
+  if (digest !== undefined && digest !== found.digest) throw new DigestMismatchError({ expected: digest, actual: found.digest })
+  return found
 }
 
 function readVectors(value: unknown, count: number): readonly Float64Array[] {
