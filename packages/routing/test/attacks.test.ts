@@ -188,6 +188,33 @@ describe('a budget of refusals', () => {
   })
 })
 
+describe('a guess about one coordinate, by one changed entry of the table', () => {
+  const changed = rows.map((row, i) => (i === 4 ? { ...row, vector: row.vector.with(9, (row.vector[9] ?? 0) > 0 ? 0 : 1) } : row))
+  const guessing = new DirectorySolver({ ...buildDirectory(dimensions, changed), root: directory.root }, seed)
+  const guess = async (query: Uint8Array): Promise<SignedAnswer> => sign(query, guessing.answer(query))
+
+  it('is refused whatever the coordinate is: the public part belongs to the true table', async () => {
+    for (const value of [0, 5]) {
+      const router = createRouter(afterCovers(guess).answer)
+      await assert.rejects(router.query(intent.with(9, value), ask), { code: 'routing.scores-refused' })
+    }
+  })
+
+  it('is found by the covers when the solver signs the public part of the changed table', async () => {
+    let asked = 0
+    const own = signRecord(guessing.record, domain, solverKey)
+    const answer: SolverConnection['answer'] = async (query) => {
+      asked++
+      return answerSigned(guessing, own, query, domain, solverKey)
+    }
+    const router = createRouter(answer, { solver: { ...connect(answer), record: own }, hints: guessing.hints })
+    // With a zero there, every answer to the real intent would be accepted.
+    await assert.rejects(router.query(intent.with(9, 0), ask), { code: 'routing.scores-refused' })
+    assert.ok(asked <= 3)
+    assert.equal(judgeRecord(own, directory, domain), 'false')
+  })
+})
+
 describe('a hostile connection', () => {
   it('is refused for answers that are no answers, whatever they are', async () => {
     let query: Uint8Array = new Uint8Array()
