@@ -1,4 +1,4 @@
-// One thread against two, through `loadModel` as a user calls it: inputs to the workers, run, outputs back. Interleaved single
+// One thread against two, through `loadModel` as a user calls it: inputs to the workers, run, outputs back. Interleaved blocks of
 // runs; ratios are of minima, medians beside them. The bits are compared.
 import { parseOnnx } from '@tacit/model'
 import type { SandboxedModel } from '@tacit/runtime'
@@ -7,6 +7,8 @@ import { compileModel } from '../src/index.ts'
 import { transformer } from './networks.ts'
 
 const rounds = 600
+/** Runs of one contender in a row: threads that were put to sleep by the other one's turn wake once per block. */
+const block = 12
 const warmUpMs = 1500
 
 export async function threads(report: (line: string) => void): Promise<Record<string, number | null>> {
@@ -24,12 +26,13 @@ export async function threads(report: (line: string) => void): Promise<Record<st
     if (Buffer.compare(await run(one), await run(two)) !== 0) throw new Error(`${network.name}: two threads change the answer`)
     const contenders = [one, two].map((model) => ({ model, times: [] as number[] }))
     for (const { model } of contenders) for (const end = performance.now() + warmUpMs; performance.now() < end; ) await run(model)
-    for (let round = 0; round < rounds; round++)
-      for (const { model, times } of contenders) {
-        const start = performance.now()
-        await run(model)
-        times.push(performance.now() - start)
-      }
+    for (let round = 0; round < rounds / block; round++)
+      for (const { model, times } of contenders)
+        for (let i = 0; i < block; i++) {
+          const start = performance.now()
+          await run(model)
+          times.push(performance.now() - start)
+        }
     const [single, double] = contenders.map(({ times }) => times.sort((a, b) => a - b))
     const ratio = (place: number): number => Number(((single?.[place] ?? 0) / (double?.[place] ?? 1)).toFixed(3))
     const show = (place: number): string => `${single?.[place]?.toFixed(3)} -> ${double?.[place]?.toFixed(3)} ms`

@@ -18,9 +18,13 @@ export type WorkerSetup = {
   readonly team?: WorkerTeam
 }
 
+/** Where the mailboxes of a team begin in its shared memory. */
+export const teamHeaderBytes = 256
+
 /**
- * One of two workers that share each run. `shared` holds two counters of meetings, 64 bytes apart, and from byte 128 two mailboxes per
- * thread, used in turn: whoever writes one again knows that the other thread has met once since, and so has read it.
+ * One of two workers that share each run. `shared` holds, 64 bytes apart, two counters of meetings and one of runs with the wish for a trace
+ * beside it; then two mailboxes per thread, used in turn (whoever writes one again knows that the other thread has met once since, and so has
+ * read it); then the inputs.
  */
 export type WorkerTeam = {
   readonly thread: 0 | 1
@@ -60,6 +64,10 @@ export function workerMain(channel: WorkerChannel): void {
     readonly team?: { readonly layers: readonly TeamLayer[]; readonly closing: Meeting }
   } & Instance
   let started: Started | undefined
+  const headerBytes = 256 // teamHeaderBytes, which is outside this function
+  const runCounter = 32
+  const anyRun = 0
+  const traceFlag = 33
 
   const start = (setup: WorkerSetup): Started => {
     const { exports } = new WebAssembly.Instance(setup.module)
@@ -70,11 +78,11 @@ export function workerMain(channel: WorkerChannel): void {
   }
 
   const joinTeam = ({ thread, shared, mailboxBytes, parallel }: WorkerTeam, memory: Uint8Array): NonNullable<Started['team']> => {
-    const counters = new Int32Array(shared, 0, 32)
+    const counters = new Int32Array(shared, 0, headerBytes / 4)
     const [own, other] = [16 * thread, 16 * (1 - thread)]
-    // About 30 us. Both threads have the same to do, so that one seldom waits longer where each has a core; where they share one, spinning
-    // keeps the other from its work.
-    const spins = 5_000
+    // About a third of a millisecond: sleeping and being woken takes longer than the other thread is ever late where each has a core. Where
+    // they share one, spinning keeps the other from its work, so it ends.
+    const spins = 60_000
     let met = 0
     const piecesOf = (spans: readonly ModuleSpan[], from: number) => {
       let at = 0
@@ -83,7 +91,7 @@ export function workerMain(channel: WorkerChannel): void {
           const place = offset + i * stepBytes
           // The same place within a word on both sides: other copies to shared memory go byte by byte.
           at += (((place - at) % 8) + 8) % 8
-          const box = (turn: number) => new Uint8Array(shared, 128 + (2 * from + turn) * mailboxBytes + at, sizeBytes)
+          const box = (turn: number) => new Uint8Array(shared, headerBytes + (2 * from + turn) * mailboxBytes + at, sizeBytes)
           const piece = { inside: memory.subarray(place, place + sizeBytes), boxes: [box(0), box(1)] as const }
           at += sizeBytes
           return piece
@@ -138,10 +146,9 @@ export function workerMain(channel: WorkerChannel): void {
     }
   }
 
-  // Both threads take the same meetings in the same order; the first one writes boundaries and outputs.
+  // The first thread's half: both take the same meetings in the same order; this one writes boundaries and outputs.
   const runTogether = async (instance: Started, request: Run, trace: Trace): Promise<void> => {
     const { setup, team } = instance
-    const isFirst = setup.team?.thread === 0
     for (const [place, { stages, gather }] of (team?.layers ?? []).entries()) {
       for (const { meet, runExport } of stages) {
         meet()
@@ -150,20 +157,68 @@ export function workerMain(channel: WorkerChannel): void {
       if (request.trace === 'none') continue
       gather()
       const layer = setup.layers[place]
-      if (isFirst && layer !== undefined) await record(instance, layer, { request, trace })
+      if (layer !== undefined) await record(instance, layer, { request, trace })
     }
     team?.closing()
-    if (isFirst) instance.call(setup.outputsExport)
+    instance.call(setup.outputsExport)
+  }
+
+  const sharedInputs = ({ inputs, team }: WorkerSetup): readonly Uint8Array[] => {
+    if (team === undefined) return []
+    let at = headerBytes + 4 * team.mailboxBytes
+    return inputs.map(({ sizeBytes }) => {
+      const place = new Uint8Array(team.shared, at, sizeBytes)
+      at += Math.ceil(sizeBytes / 8) * 8
+      return place
+    })
+  }
+
+  // The first thread tells the second what to run. By then whoever asked sleeps, and its core is free.
+  const wakeSecond = (setup: WorkerSetup, request: Run): void => {
+    if (setup.team === undefined) return
+    const counters = new Int32Array(setup.team.shared, 0, headerBytes / 4)
+    for (const [i, place] of sharedInputs(setup).entries()) place.set(request.inputs[i] ?? new Uint8Array(place.length))
+    counters[traceFlag] = request.trace === 'none' ? 0 : 1
+    Atomics.add(counters, runCounter, 1)
+    Atomics.notify(counters, runCounter)
+  }
+
+  // The second thread takes no messages after its start. For about a millisecond after a run it stays awake: the next one often follows
+  // at once, and a thread that keeps its core is not put on the other one's when it wakes.
+  const serveSecond = (instance: Started): void => {
+    const { setup, memory, call, team } = instance
+    if (setup.team === undefined || team === undefined) return
+    const counters = new Int32Array(setup.team.shared, 0, headerBytes / 4)
+    const spins = 150_000
+    const inputs = sharedInputs(setup)
+    for (let done = 0; ; done++) {
+      let asked = Atomics.load(counters, runCounter)
+      for (let spin = 0; asked === done && spin < spins; spin++) asked = Atomics.load(counters, runCounter)
+      while (asked === done) {
+        Atomics.wait(counters, runCounter, done)
+        asked = Atomics.load(counters, runCounter)
+      }
+      for (const [i, tensor] of setup.inputs.entries()) memory.set(inputs[i] ?? new Uint8Array(tensor.sizeBytes), tensor.offset)
+      for (const { stages, gather } of team.layers) {
+        for (const { meet, runExport } of stages) {
+          meet()
+          call(runExport)
+        }
+        if (counters[traceFlag] === 1) gather()
+      }
+      team.closing()
+    }
   }
 
   const run = async (request: Run): Promise<void> => {
     if (started === undefined) throw new Error('run before setup')
     const instance = started
     const { setup, memory, team } = instance
+    wakeSecond(setup, request)
     for (const [i, tensor] of setup.inputs.entries()) memory.set(request.inputs[i] ?? new Uint8Array(tensor.sizeBytes), tensor.offset)
     const trace: Trace = { hashes: [], activations: [] }
     await (team === undefined ? runAlone : runTogether)(instance, request, trace)
-    const outputs = setup.team?.thread === 1 ? [] : setup.outputs.map((tensor) => read(instance, tensor))
+    const outputs = setup.outputs.map((tensor) => read(instance, tensor))
     channel.reply({ kind: 'done', id: request.id, outputs, ...trace })
   }
 
@@ -171,6 +226,12 @@ export function workerMain(channel: WorkerChannel): void {
     if (request.kind === 'setup') {
       started = start(request.setup)
       channel.reply({ kind: 'ready' })
+      if (request.setup.team?.thread !== 1) return
+      try {
+        serveSecond(started)
+      } catch (error) {
+        channel.reply({ kind: 'failed', id: anyRun, detail: String(error) })
+      }
       return
     }
     run(request).catch((error: unknown) => channel.reply({ kind: 'failed', id: request.id, detail: String(error) }))

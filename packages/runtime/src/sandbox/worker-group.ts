@@ -2,7 +2,7 @@
 import type { ModuleParallel, ModuleSpan } from '@tacit/protocol'
 import { EngineCrashedError } from '../errors.ts'
 import { SandboxTrapError } from './sandbox-errors.ts'
-import type { WorkerReply, WorkerRequest, WorkerSetup } from './sandbox-worker-main.ts'
+import { teamHeaderBytes, type WorkerReply, type WorkerRequest, type WorkerSetup } from './sandbox-worker-main.ts'
 
 /** A started worker. `terminate` ends it at once, whatever it computes. */
 export type SandboxWorker = {
@@ -25,7 +25,6 @@ export type GroupSetup = { readonly setup: WorkerSetup; readonly parallel?: Modu
 
 type Pending = {
   readonly id: number
-  readonly replies: (WorkerDone | undefined)[]
   resolve(reply: WorkerDone): void
   reject(error: unknown): void
 }
@@ -40,10 +39,10 @@ export class WorkerGroup {
 
   constructor(host: SandboxHost, { setup, parallel }: GroupSetup, onEnd: () => void) {
     this.#onEnd = onEnd
-    const teams = parallel === undefined ? [undefined] : teamsOf(parallel)
-    this.#workers = teams.map((team, thread) => {
+    const teams = parallel === undefined ? [undefined] : teamsOf(parallel, setup.inputs)
+    this.#workers = teams.map((team) => {
       const worker = host.start({
-        onReply: (reply) => this.#settle(reply, thread),
+        onReply: (reply) => this.#settle(reply),
         onExit: (detail) => this.end(new EngineCrashedError(detail)),
       })
       worker.send({ kind: 'setup', setup: team === undefined ? setup : { ...setup, team } })
@@ -55,12 +54,12 @@ export class WorkerGroup {
     return this.#pending !== undefined
   }
 
-  /** The first worker's reply, once all have finished. */
+  /** Asks the first worker, which asks the second. */
   run(request: WorkerRun): Promise<WorkerDone> {
     const id = this.#nextId++
     return new Promise((resolve, reject) => {
-      this.#pending = { id, replies: this.#workers.map(() => undefined), resolve, reject }
-      for (const worker of this.#workers) worker.send({ kind: 'run', id, ...request })
+      this.#pending = { id, resolve, reject }
+      this.#workers[0]?.send({ kind: 'run', id, ...request })
     })
   }
 
@@ -73,18 +72,17 @@ export class WorkerGroup {
     this.#pending = undefined
   }
 
-  #settle(reply: WorkerReply, thread: number): void {
+  #settle(reply: WorkerReply): void {
     const pending = this.#pending
-    if (reply.kind === 'ready' || pending === undefined || reply.id !== pending.id) return
+    if (reply.kind === 'ready' || pending === undefined) return
+    // The second worker does not know the numbers of runs: its failures have none.
+    if (reply.id !== pending.id && reply.id !== 0) return
     if (reply.kind === 'failed') {
       this.#fail(new SandboxTrapError(reply.detail))
       return
     }
-    pending.replies[thread] = reply
-    const [first] = pending.replies
-    if (first === undefined || pending.replies.includes(undefined)) return
     this.#pending = undefined
-    pending.resolve(first)
+    pending.resolve(reply)
   }
 
   // A worker alone can go on after a trap. Of two, the other one may wait for what never comes.
@@ -98,12 +96,13 @@ export class WorkerGroup {
   }
 }
 
-function teamsOf(parallel: ModuleParallel): readonly NonNullable<WorkerSetup['team']>[] {
+function teamsOf(parallel: ModuleParallel, inputs: WorkerSetup['inputs']): readonly NonNullable<WorkerSetup['team']>[] {
   const exchanges = [
     ...parallel.layers.flatMap(({ stages, gather }) => [...stages.flatMap((stage) => [stage.toFirst, stage.toSecond]), gather]),
   ]
   const mailboxBytes = Math.ceil(Math.max(0, ...[...exchanges, parallel.closing].map(roomFor)) / 64) * 64
-  const shared = new SharedArrayBuffer(128 + 4 * mailboxBytes)
+  const inputBytes = inputs.reduce((sum, { sizeBytes }) => sum + Math.ceil(sizeBytes / 8) * 8, 0)
+  const shared = new SharedArrayBuffer(teamHeaderBytes + 4 * mailboxBytes + inputBytes)
   return ([0, 1] as const).map((thread) => ({ thread, shared, mailboxBytes, parallel }))
 }
 
