@@ -6,7 +6,7 @@ import { loadModel } from '@tacit/runtime/node'
 import { compileModel } from '../src/index.ts'
 import { transformer } from './networks.ts'
 
-const rounds = 600
+const rounds = 1200
 /** Runs of one contender in a row: threads that were put to sleep by the other one's turn wake once per block. */
 const block = 12
 const warmUpMs = 1500

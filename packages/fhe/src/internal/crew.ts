@@ -15,8 +15,8 @@ const countBits = 11
 const countMask = (1 << countBits) - 1
 const tagMask = (1 << 20) - 1
 
-/** Looks at a word before sleeping: some ten microseconds, the length of a small job. */
-const spins = 2_000
+/** Looks at a word before sleeping: about a tenth of a millisecond, less than it takes to sleep and be woken. */
+const spins = 20_000
 
 /** What a crew member throws when a job failed on another thread. */
 export class CrewFailure extends Error {}
