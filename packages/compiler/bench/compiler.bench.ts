@@ -7,6 +7,7 @@ import { type CompiledModel, compileModel } from '../src/index.ts'
 import { openCompiled } from './compiled-runner.ts'
 import { type BenchNetwork, cnn, mlp, randomUniform, transformer } from './networks.ts'
 import { openPeak } from './peak.ts'
+import { openReading } from './reading.ts'
 import { threads } from './threads.ts'
 
 type Metrics = Record<string, number | null>
@@ -95,6 +96,9 @@ async function compare(network: BenchNetwork, peaks: { f32(): number; int8(): nu
   const contenders = [contender('ours', ours.run), contender('web', () => web.run()), contender('node', () => node.run())]
   const q8 = name.endsWith('int8') && !name.startsWith('transformer') ? await openQ8(name) : undefined
   if (q8 !== undefined) contenders.push(contender('q8', q8.run))
+  // One row uses every weight once, so that reading them is a limit of its own.
+  const reading = name === 'mlp.f32' ? contender('reading', openReading(4 * (work[name]?.f32 ?? 0))) : undefined
+  if (reading !== undefined) contenders.push(reading)
   const peak = { f32: 0, int8: 0 }
   await interleave(contenders, () => {
     peak.f32 = Math.max(peak.f32, peaks.f32())
@@ -105,7 +109,7 @@ async function compare(network: BenchNetwork, peaks: { f32(): number; int8(): nu
   const [best, webBest, nodeBest, q8Best] = contenders.map(({ times }) => Math.min(...times))
   const medians = contenders.map(({ name: label, times }) => `${label} ${median(times).toFixed(4)}`)
   report(
-    `${name}: ours ${best?.toFixed(4)} ms, web ${webBest?.toFixed(4)}, node ${nodeBest?.toFixed(4)}${q8Best === undefined ? '' : `, q8 ${q8Best.toFixed(4)}`}; medians ${medians.join(', ')}; largest difference from onnxruntime-node ${difference.toExponential(1)}`,
+    `${name}: ours ${best?.toFixed(4)} ms, web ${webBest?.toFixed(4)}, node ${nodeBest?.toFixed(4)}${q8 === undefined || q8Best === undefined ? '' : `, q8 ${q8Best.toFixed(4)}`}; medians ${medians.join(', ')}; largest difference from onnxruntime-node ${difference.toExponential(1)}`,
   )
   const { f32 = 0, int8 = 0 } = work[name] ?? {}
   const metrics: Metrics = {
@@ -115,6 +119,12 @@ async function compare(network: BenchNetwork, peaks: { f32(): number; int8(): nu
     [`${name}.ortnode_speedup`]: ratio(nodeBest, best),
     [`${name}.simd_peak_fraction`]: best === undefined ? null : round((f32 / peak.f32 + int8 / peak.int8) / best),
     [`${name}.ortnode_max_abs_difference`]: difference,
+  }
+  if (reading !== undefined) {
+    const limit = Math.min(...reading.times)
+    report(`${name}: only reading the weights takes ${limit.toFixed(4)} ms; no exact one-thread kernel is faster`)
+    metrics[`${name}.reading_ms`] = limit
+    metrics[`${name}.ortweb_speedup_of_reading_alone`] = ratio(webBest, limit)
   }
   if (q8 !== undefined) {
     const model = name.replace('.int8', '')
