@@ -183,13 +183,13 @@ export function workerMain(channel: WorkerChannel): void {
     Atomics.notify(counters, runCounter)
   }
 
-  // The second thread takes no messages after its start. For about a millisecond after a run it stays awake: the next one often follows
+  // The second thread takes no messages after its start. For about half a millisecond after a run it stays awake: the next one often follows
   // at once, and a thread that keeps its core is not put on the other one's when it wakes.
   const serveSecond = (instance: Started): void => {
     const { setup, memory, call, team } = instance
     if (setup.team === undefined || team === undefined) return
     const counters = new Int32Array(setup.team.shared, 0, headerBytes / 4)
-    const spins = 150_000
+    const spins = 60_000
     const inputs = sharedInputs(setup)
     for (let done = 0; ; done++) {
       let asked = Atomics.load(counters, runCounter)
